@@ -1,0 +1,199 @@
+//! Which mailboxes take part in incoming email (server-side-sync.md 1.2, 1.4, 2.1 step 1).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{address::Address, ids::MailboxId};
+
+/// Whose mailbox it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailboxOwner {
+    /// A user.
+    User,
+    /// A queue.
+    Queue,
+    /// Nobody's: a forward mailbox.
+    Forward,
+}
+
+/// `incomingemaildeliverymethod`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IncomingMethod {
+    /// 0.
+    None,
+    /// 1: Dynamics 365 for Outlook.
+    Outlook,
+    /// 2: server-side synchronization or Email Router, which is where Hybridge stands in.
+    Synchronizer,
+    /// 3: a forward mailbox.
+    ForwardMailbox,
+}
+
+/// `emailrouteraccessapproval`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approval {
+    /// 0.
+    Empty,
+    /// 1.
+    Approved,
+    /// 2.
+    Pending,
+    /// 3.
+    Rejected,
+}
+
+/// A mailbox record as the organization has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailbox {
+    /// The record.
+    pub id: MailboxId,
+    /// Its name.
+    pub name: String,
+    /// Its address; Graph is asked for the user with this address.
+    pub address: Option<Address>,
+    /// Whose it is.
+    pub owner: MailboxOwner,
+    /// Whether the record is active.
+    pub active: bool,
+    /// How incoming email is processed.
+    pub incoming: IncomingMethod,
+    /// Whether its address is approved.
+    pub approval: Approval,
+    /// Whether its email server profile is active; `None` without a profile.
+    pub profile_active: Option<bool>,
+    /// The effective "Process Email From".
+    pub floor: Option<Timestamp>,
+}
+
+/// The organization's "process email only for approved" switches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApprovalRules {
+    /// `requireapprovalforuseremail`.
+    pub users: bool,
+    /// `requireapprovalforqueueemail`.
+    pub queues: bool,
+}
+
+/// Why a mailbox takes no part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ineligible {
+    /// The record is deactivated.
+    Inactive,
+    /// Its incoming method is another one.
+    OtherMethod(IncomingMethod),
+    /// Its address is not approved.
+    NotApproved(Approval),
+    /// It has no address.
+    NoAddress,
+    /// Its email server profile is deactivated.
+    ProfileInactive,
+    /// Forward mailboxes hold other people's mail as attachments.
+    ForwardMailbox,
+}
+
+impl Ineligible {
+    /// For an administrator.
+    pub fn words(self) -> String {
+        match self {
+            Self::Inactive => "the mailbox record is deactivated".into(),
+            Self::OtherMethod(IncomingMethod::None) => "its incoming email method is None".into(),
+            Self::OtherMethod(IncomingMethod::Outlook) => {
+                "its incoming email is left to Dynamics 365 for Outlook".into()
+            }
+            Self::OtherMethod(_) => "its incoming email comes through a forward mailbox".into(),
+            Self::NotApproved(_) => "its email address is not approved".into(),
+            Self::NoAddress => "it has no email address".into(),
+            Self::ProfileInactive => "its email server profile is deactivated".into(),
+            Self::ForwardMailbox => "it is a forward mailbox".into(),
+        }
+    }
+}
+
+/// Whether a mailbox takes part in incoming email.
+///
+/// `enabledforincomingemail` is not asked on purpose: it is the run-time switch of Dynamics' own
+/// synchronization, which clears it when EWS fails, and EWS failing is why Hybridge is there.
+pub fn judge(mailbox: &Mailbox, rules: ApprovalRules) -> Result<&Address, Ineligible> {
+    if !mailbox.active {
+        return Err(Ineligible::Inactive);
+    }
+    if mailbox.owner == MailboxOwner::Forward {
+        return Err(Ineligible::ForwardMailbox);
+    }
+    if mailbox.incoming != IncomingMethod::Synchronizer {
+        return Err(Ineligible::OtherMethod(mailbox.incoming));
+    }
+    let must_be_approved = match mailbox.owner {
+        MailboxOwner::Queue => rules.queues,
+        MailboxOwner::User | MailboxOwner::Forward => rules.users,
+    };
+    if must_be_approved && mailbox.approval != Approval::Approved {
+        return Err(Ineligible::NotApproved(mailbox.approval));
+    }
+    if mailbox.profile_active == Some(false) {
+        return Err(Ineligible::ProfileInactive);
+    }
+    mailbox.address.as_ref().ok_or(Ineligible::NoAddress)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn mailbox() -> Mailbox {
+        Mailbox {
+            id: MailboxId(Uuid::from_u128(7)),
+            name: "Anna Berg".into(),
+            address: Address::new("anna@contoso.test"),
+            owner: MailboxOwner::User,
+            active: true,
+            incoming: IncomingMethod::Synchronizer,
+            approval: Approval::Approved,
+            profile_active: Some(true),
+            floor: None,
+        }
+    }
+
+    const STRICT: ApprovalRules = ApprovalRules { users: true, queues: true };
+    const LAX: ApprovalRules = ApprovalRules { users: false, queues: false };
+
+    #[test]
+    fn an_approved_mailbox_on_the_synchronizer_takes_part() {
+        assert!(judge(&mailbox(), STRICT).is_ok());
+        assert!(judge(&Mailbox { profile_active: None, ..mailbox() }, STRICT).is_ok());
+    }
+
+    #[test]
+    fn approval_counts_only_where_the_organization_asks_for_it() {
+        let pending = Mailbox { approval: Approval::Pending, ..mailbox() };
+        assert_eq!(judge(&pending, STRICT), Err(Ineligible::NotApproved(Approval::Pending)));
+        assert!(judge(&pending, LAX).is_ok());
+        let queue = Mailbox { owner: MailboxOwner::Queue, ..pending };
+        assert!(judge(&queue, ApprovalRules { users: true, queues: false }).is_ok());
+        assert!(judge(&queue, ApprovalRules { users: false, queues: true }).is_err());
+    }
+
+    #[test]
+    fn everything_else_is_refused_with_its_reason() {
+        let refused = |mailbox: Mailbox| judge(&mailbox, STRICT).err();
+        assert_eq!(refused(Mailbox { active: false, ..mailbox() }), Some(Ineligible::Inactive));
+        assert_eq!(
+            refused(Mailbox { incoming: IncomingMethod::Outlook, ..mailbox() }),
+            Some(Ineligible::OtherMethod(IncomingMethod::Outlook))
+        );
+        assert_eq!(refused(Mailbox { address: None, ..mailbox() }), Some(Ineligible::NoAddress));
+        assert_eq!(
+            refused(Mailbox { profile_active: Some(false), ..mailbox() }),
+            Some(Ineligible::ProfileInactive)
+        );
+        assert_eq!(
+            refused(Mailbox { owner: MailboxOwner::Forward, ..mailbox() }),
+            Some(Ineligible::ForwardMailbox)
+        );
+    }
+}
