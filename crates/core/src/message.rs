@@ -114,6 +114,8 @@ pub struct MessageHeader {
     pub conversation: String,
     /// The conversation index (base64), as `PR_CONVERSATION_INDEX` has it. May be empty.
     pub conversation_index: String,
+    /// The Message-Id that it answers (`In-Reply-To`). May be empty.
+    pub in_reply_to: String,
     /// The folder it lies in now.
     pub folder: String,
 }
@@ -161,6 +163,7 @@ pub(crate) mod tests {
             is_draft: false,
             conversation: "c1".into(),
             conversation_index: "AQHb".into(),
+            in_reply_to: String::new(),
             folder: "inbox".into(),
         }
     }

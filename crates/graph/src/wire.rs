@@ -1,0 +1,127 @@
+//! Graph's JSON, and how it becomes the vocabulary of `core`.
+
+use hybridge_core::{
+    address::Address,
+    ids::ItemId,
+    message::{Importance, InternetMessageId, MessageHeader, MessageKind, Party},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// The properties that the verdict needs, for `$select`.
+pub(crate) const HEADER_FIELDS: &str = "internetMessageId,subject,from,toRecipients,ccRecipients,bccRecipients,\
+     receivedDateTime,sentDateTime,importance,isDraft,conversationId,conversationIndex,parentFolderId";
+
+/// `In-Reply-To` as the MAPI property that Exchange keeps it in: header fields can't be asked for in a
+/// delta round, extended properties can (graph.md 3.6 and section 8).
+const IN_REPLY_TO: &str = "String 0x1042";
+
+/// What a header needs beside its properties, for `$expand`.
+pub(crate) const HEADER_EXPANSION: &str = "singleValueExtendedProperties($filter=id eq 'String 0x1042')";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WireMessage {
+    pub(crate) id: String,
+    #[serde(rename = "@odata.type", default)]
+    kind: Option<String>,
+    #[serde(default)]
+    internet_message_id: Option<String>,
+    #[serde(default)]
+    subject: Option<String>,
+    #[serde(default)]
+    from: Option<WireRecipient>,
+    #[serde(default)]
+    to_recipients: Vec<WireRecipient>,
+    #[serde(default)]
+    cc_recipients: Vec<WireRecipient>,
+    #[serde(default)]
+    bcc_recipients: Vec<WireRecipient>,
+    received_date_time: Option<Timestamp>,
+    #[serde(default)]
+    sent_date_time: Option<Timestamp>,
+    #[serde(default)]
+    importance: Option<String>,
+    #[serde(default)]
+    is_draft: Option<bool>,
+    #[serde(default)]
+    conversation_id: Option<String>,
+    #[serde(default)]
+    conversation_index: Option<String>,
+    #[serde(default)]
+    parent_folder_id: Option<String>,
+    #[serde(default)]
+    single_value_extended_properties: Vec<WireProperty>,
+}
+
+#[derive(Deserialize)]
+struct WireProperty {
+    id: String,
+    #[serde(default)]
+    value: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireRecipient {
+    #[serde(default)]
+    email_address: Option<WireAddress>,
+}
+
+#[derive(Deserialize)]
+struct WireAddress {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    address: Option<String>,
+}
+
+impl WireRecipient {
+    fn party(self) -> Option<Party> {
+        let address = self.email_address?;
+        Some(Party { name: address.name.unwrap_or_default(), address: Address::new(&address.address?)? })
+    }
+}
+
+fn parties(recipients: Vec<WireRecipient>) -> Vec<Party> {
+    recipients.into_iter().filter_map(WireRecipient::party).collect()
+}
+
+impl WireMessage {
+    /// The header, or what is missing for one.
+    pub(crate) fn header(self) -> Result<MessageHeader, &'static str> {
+        let meeting = self.kind.as_deref().is_some_and(|kind| kind.starts_with("#microsoft.graph.eventMessage"));
+        Ok(MessageHeader {
+            id: ItemId(self.id),
+            message_id: self.internet_message_id.as_deref().and_then(InternetMessageId::new),
+            kind: if meeting { MessageKind::Meeting } else { MessageKind::Message },
+            subject: self.subject.unwrap_or_default(),
+            from: self.from.and_then(WireRecipient::party),
+            to: parties(self.to_recipients),
+            cc: parties(self.cc_recipients),
+            bcc: parties(self.bcc_recipients),
+            received: self.received_date_time.ok_or("it has no received time")?,
+            sent: self.sent_date_time,
+            importance: match self.importance.as_deref() {
+                Some("low") => Importance::Low,
+                Some("high") => Importance::High,
+                _ => Importance::Normal,
+            },
+            is_draft: self.is_draft.unwrap_or(false),
+            conversation: self.conversation_id.unwrap_or_default(),
+            conversation_index: self.conversation_index.unwrap_or_default(),
+            in_reply_to: self
+                .single_value_extended_properties
+                .into_iter()
+                .find(|property| property.id.eq_ignore_ascii_case(IN_REPLY_TO))
+                .and_then(|property| property.value)
+                .unwrap_or_default(),
+            folder: self.parent_folder_id.unwrap_or_default(),
+        })
+    }
+}
+
+/// Reads a message's header.
+pub(crate) fn read_header(json: &str) -> Result<MessageHeader, String> {
+    serde_json::from_str::<WireMessage>(json).map_err(|error| error.to_string())?.header().map_err(str::to_owned)
+}
