@@ -48,7 +48,12 @@ impl Session<'_> {
         // The service has to store the sync state, which a full mailbox refuses.
         self.require_space(user)?;
         let query = &self.request.query;
-        match query.get("deltatoken").or_else(|| query.get("skiptoken")).map(str::to_owned) {
+        match query
+            .get("deltatoken")
+            .or_else(|| query.get("skiptoken"))
+            .filter(|token| !token.is_empty())
+            .map(str::to_owned)
+        {
             None => {
                 let query = Arc::new(self.read_delta_query(tracked)?);
                 let cursor = self.first_round(user, query);
@@ -68,8 +73,11 @@ impl Session<'_> {
         if let Some(offset) = token.offset {
             return self.page(user, token.cursor, usize::try_from(offset).unwrap_or(usize::MAX));
         }
-        let next = self.later_round(user, token.cursor, &cursor);
-        self.page(user, next, 0)
+        match self.later_round(user, &cursor) {
+            Some(next) => self.page(user, next, 0),
+            // Nothing happened: the same link stays good.
+            None => self.page(user, token.cursor, cursor.entries.len()),
+        }
     }
 
     /// The options of a first call.
@@ -106,7 +114,8 @@ impl Session<'_> {
                 ChangeTypes { created: has("created"), updated: has("updated"), deleted: has("deleted") }
             }
         };
-        Ok(DeltaQuery { tracked, view: View::read(query)?, received_from, change_types })
+        let page_size = query.number("top", 1, LARGEST_PAGE)?;
+        Ok(DeltaQuery { tracked, view: View::read(query)?, received_from, change_types, page_size })
     }
 
     /// Enumerates everything, the newest first when the query filters by time.
@@ -134,8 +143,8 @@ impl Session<'_> {
         self.mailbox(user).cursors.keep(Cursor::new(query, 0, end, entries))
     }
 
-    /// What changed since a round ended.
-    fn later_round(&mut self, user: Uuid, number: u64, last: &Cursor) -> u64 {
+    /// What changed since a round ended; `None` when nothing did.
+    fn later_round(&mut self, user: Uuid, last: &Cursor) -> Option<u64> {
         let now = self.now;
         let form = self.request.prefer.id_form;
         let loses_returned = self.state.options.delta.loses_returned_messages;
@@ -147,10 +156,10 @@ impl Session<'_> {
         self.replay(user, &last.query, &mut entries);
         self.disturb(&mut entries);
         if entries.is_empty() && end == last.end {
-            return number;
+            return None;
         }
         let cursor = Cursor::new(Arc::clone(&last.query), last.end, end, entries);
-        self.mailbox(user).cursors.keep(cursor)
+        Some(self.mailbox(user).cursors.keep(cursor))
     }
 
     fn folder_entries(&mut self, user: Uuid, base: u64) -> Vec<Entry> {
@@ -229,12 +238,11 @@ impl Session<'_> {
     fn page(&mut self, user: Uuid, number: u64, offset: usize) -> Result<Answer, Fault> {
         let options = self.state.options.delta;
         let prefer = self.request.prefer.clone();
-        let size = prefer.page_size.unwrap_or(options.page_size).clamp(1, LARGEST_PAGE);
         let everything = self.may_read_all(user);
-        let tracked = self.tracked_of(user, number)?;
-        let Some(cursor) = self.mailbox(user).cursors.look(number).cloned() else {
-            return Err(self.expired(user, tracked));
-        };
+        let cursor = self.mailbox(user).cursors.look(number).cloned();
+        let cursor = cursor.ok_or_else(|| self.expired(user, Tracked::Folders))?;
+        let size = prefer.page_size.or(cursor.query.page_size).unwrap_or(options.page_size);
+        let size = size.clamp(1, LARGEST_PAGE);
         let left = cursor.entries.len().saturating_sub(offset);
         let count = if left > 0 && self.tenant.dice.chance(options.empty_page) { 0 } else { size.min(left) };
         let writer = EntryWriter { view: &cursor.query.view, prefer: &prefer, everything };
@@ -258,11 +266,6 @@ impl Session<'_> {
             Tracked::Folders => "Collection(mailFolder)",
         };
         Ok(Answer::ok(self.with_context(context, body)))
-    }
-
-    fn tracked_of(&mut self, user: Uuid, number: u64) -> Result<Tracked, Fault> {
-        let cursor = self.mailbox(user).cursors.look(number).map(|cursor| cursor.query.tracked);
-        cursor.ok_or_else(|| self.expired(user, Tracked::Folders))
     }
 
     fn delta_address(&self, user: Uuid, tracked: Tracked) -> String {

@@ -162,13 +162,14 @@ impl Graph {
     pub fn deliver(&self, mail: Mail) -> String {
         let now = self.now();
         self.with_state(|state| {
+            let envelope = mail.envelope();
             let mut content = mail.into_content(now);
             let domain = self.tenant.domains.first().map_or("sandbox.invalid", String::as_str);
             let id = content
                 .internet_message_id
                 .get_or_insert_with(|| format!("<{}@{domain}>", self.tenant.dice.uuid().simple()))
                 .clone();
-            state.send(content, None, now, &self.tenant);
+            state.send(content, envelope, None, now, &self.tenant);
             id
         })
     }
@@ -211,6 +212,7 @@ impl Graph {
     pub fn create_folder(&self, user: Uuid, display_name: &str) -> Result<String, GraphError> {
         let now = self.now();
         let mut state = self.state();
+        require_user(&state, user)?;
         let mailbox = state.mailbox(user);
         let made = mailbox.create_folder(ROOT, display_name, false, now);
         made.map(|number| mailbox.codec.folder(number))
@@ -373,6 +375,7 @@ impl Graph {
     ) -> Result<(), GraphError> {
         let now = self.now();
         self.with_state(|state| {
+            require_user(state, user)?;
             let mailbox = state.mailbox(user);
             let found = mailbox.find(id).map(|message| message.item);
             let item = found.ok_or_else(|| GraphError::UnknownMessage(id.to_owned()))?;
@@ -381,6 +384,12 @@ impl Graph {
             Ok(())
         })
     }
+}
+
+/// A mailbox is made on first use, but not for nobody.
+fn require_user(state: &State, user: Uuid) -> Result<(), GraphError> {
+    let known = state.users.contains_key(&user);
+    known.then_some(()).ok_or_else(|| GraphError::UnknownUser(user.to_string()))
 }
 
 fn folder_named(mailbox: &Mailbox, name: &str) -> Result<crate::mailbox::ids::FolderNumber, GraphError> {

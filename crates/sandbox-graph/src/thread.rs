@@ -27,12 +27,12 @@ pub(crate) fn place(content: &mut Content, mailbox: Option<&Mailbox>, now: Times
         .filter_map(|name| content.header(name))
         .flat_map(message_ids)
         .collect();
-    let parent = mailbox.and_then(|mailbox| {
+    let parent = mailbox.filter(|_| !ancestors.is_empty()).and_then(|mailbox| {
         let known = mailbox.messages().rev().find(|message| {
             let id = message.content.internet_message_id.as_deref();
             id.is_some_and(|id| ancestors.iter().any(|ancestor| id.trim_matches(['<', '>']) == ancestor))
         });
-        known.filter(|_| !ancestors.is_empty()).map(|message| message.content.thread.clone())
+        known.map(|message| message.content.thread.clone())
     });
     content.thread = match parent {
         Some(parent) => reply_to(&parent, now),

@@ -1,9 +1,9 @@
 //! Mail flow: what happens to a message between being sent and lying in folders.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
-use jiff::{Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp, Unit};
 use uuid::Uuid;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         },
     },
     mime,
+    setup::MailboxState,
     state::State,
     thread,
 };
@@ -63,16 +64,16 @@ pub struct MailAttachment {
 }
 
 impl Mail {
+    /// Who gets it when that is not what its header says.
+    pub(crate) fn envelope(&self) -> Option<Vec<String>> {
+        let given = self.to.iter().chain(&self.cc).chain(&self.bcc);
+        let given: Vec<String> = given.map(|recipient| recipient.address.clone()).collect();
+        (self.mime.is_some() && !given.is_empty()).then_some(given)
+    }
+
     pub(crate) fn into_content(self, now: Timestamp) -> Content {
         if let Some(raw) = &self.mime {
-            let mut content = mime::read::read(raw, now);
-            if self.to.is_empty() && self.cc.is_empty() {
-                content.bcc.extend(self.bcc);
-            } else {
-                // The envelope decides who gets it; the header stays what people see.
-                content.bcc = self.to.into_iter().chain(self.cc).chain(self.bcc).collect();
-            }
-            return content;
+            return mime::read::read(raw, now);
         }
         let attachments = (1..).zip(self.attachments).map(|(number, file)| Attachment {
             number,
@@ -106,8 +107,9 @@ impl Mail {
 #[derive(Debug)]
 pub(crate) struct Transit {
     pub(crate) due: Timestamp,
-    pub(crate) sender: Option<Sender>,
-    pub(crate) content: Content,
+    sender: Option<Sender>,
+    recipients: Vec<String>,
+    content: Content,
 }
 
 /// The mailbox that sent a message.
@@ -120,10 +122,11 @@ pub(crate) struct Sender {
 }
 
 impl State {
-    /// Hands a message to the transport.
+    /// Hands a message to the transport: for those in its header, or for those on the envelope.
     pub(crate) fn send(
         &mut self,
         mut content: Content,
+        envelope: Option<Vec<String>>,
         sender: Option<Sender>,
         now: Timestamp,
         tenant: &Tenant,
@@ -135,10 +138,16 @@ impl State {
         if content.sent.is_none() || sender.is_some() {
             content.sent = Some(whole_second(now));
         }
-        let delay = if sender.is_some() { self.options.transport_delay } else { jiff::SignedDuration::ZERO };
+        let recipients = envelope
+            .unwrap_or_else(|| content.recipients().map(|recipient| recipient.address.clone()).collect());
+        let delay = if sender.is_some() { self.options.transport_delay } else { SignedDuration::ZERO };
         let due = now.checked_add(delay).unwrap_or(now);
-        self.transits.push_back(Transit { due, sender, content });
-        self.run_transport(now, tenant);
+        let transit = Transit { due, sender, recipients, content };
+        if due <= now {
+            self.deliver(transit, now, tenant);
+        } else {
+            self.transits.push_back(transit);
+        }
     }
 
     /// Delivers what is due.
@@ -151,34 +160,21 @@ impl State {
     }
 
     fn deliver(&mut self, transit: Transit, now: Timestamp, tenant: &Tenant) {
-        let Transit { mut content, sender, .. } = transit;
-        let received = whole_second(now);
-        let recipients: Vec<String> = {
-            let mut seen = std::collections::BTreeSet::new();
-            let all = content.recipients().map(|recipient| recipient.address.clone());
-            all.filter(|address| seen.insert(address.to_lowercase())).collect()
-        };
+        let Transit { mut content, sender, recipients, .. } = transit;
+        let sender = sender.or_else(|| self.internal_sender(&content));
         if content.thread.index.is_empty() {
             let mailbox = sender.and_then(|sender| self.existing_mailbox(sender.user));
             thread::place(&mut content, mailbox, now);
         }
-        self.keep_sent_copy(sender, &content, received, now, tenant);
-        let mut delivered = std::collections::BTreeSet::new();
+        self.keep_sent_copy(sender, &content, now, tenant);
+        let received = received_copy(content.clone(), now);
+        let mut delivered = BTreeSet::new();
         let mut undelivered = Vec::new();
-        let visible = visible_to_recipients(content.clone());
         for address in &recipients {
             let user = self.find_user(address).filter(|user| user.mailbox.receives()).map(|user| user.id);
             match user {
                 Some(user) if delivered.insert(user) => {
-                    let new = NewMessage {
-                        folder: INBOX,
-                        received,
-                        is_read: false,
-                        is_draft: false,
-                        content: Arc::clone(&visible),
-                    };
-                    self.mailbox(user).insert(new, now);
-                    self.publish(user, now, tenant);
+                    self.put_into_inbox(user, Arc::clone(&received), now, tenant);
                 }
                 Some(_) => {}
                 None => undelivered.push(address.clone()),
@@ -197,24 +193,29 @@ impl State {
         });
     }
 
-    fn keep_sent_copy(
-        &mut self,
-        sender: Option<Sender>,
-        content: &Content,
-        received: Timestamp,
-        now: Timestamp,
-        tenant: &Tenant,
-    ) {
-        let from_inside = content
-            .from
-            .as_ref()
-            .and_then(|from| self.find_user(&from.address))
-            .filter(|user| user.mailbox.receives())
-            .map(|user| Sender { user: user.id, item: None, save: true });
-        let Some(sender) = sender.or(from_inside).filter(|sender| sender.save) else { return };
+    /// The mailbox of the author, when the author has one here.
+    fn internal_sender(&self, content: &Content) -> Option<Sender> {
+        let user = self.find_user(&content.from.as_ref()?.address)?;
+        user.mailbox.receives().then_some(Sender { user: user.id, item: None, save: true })
+    }
+
+    fn put_into_inbox(&mut self, user: Uuid, content: Arc<Content>, now: Timestamp, tenant: &Tenant) {
+        let new = NewMessage {
+            folder: INBOX,
+            received: whole_second(now),
+            is_read: false,
+            is_draft: false,
+            content,
+        };
+        self.mailbox(user).insert(new, now);
+        self.publish(user, now, tenant);
+    }
+
+    fn keep_sent_copy(&mut self, sender: Option<Sender>, content: &Content, now: Timestamp, tenant: &Tenant) {
+        let Some(sender) = sender.filter(|sender| sender.save) else { return };
         let new = NewMessage {
             folder: SENT_ITEMS,
-            received,
+            received: whole_second(now),
             is_read: true,
             is_draft: false,
             content: Arc::new(content.clone()),
@@ -238,7 +239,10 @@ impl State {
             .iter()
             .filter(|address| {
                 let domain = address.rsplit_once('@').map(|(_, domain)| domain.to_lowercase());
-                domain.is_some_and(|domain| tenant.domains.contains(&domain))
+                // What is hosted on-premises goes there.
+                let elsewhere =
+                    self.find_user(address).is_some_and(|user| user.mailbox == MailboxState::NotEnabled);
+                domain.is_some_and(|domain| tenant.domains.contains(&domain)) && !elsewhere
             })
             .cloned()
             .collect();
@@ -258,25 +262,30 @@ impl State {
             ..Content::default()
         };
         report.set_body(Body::text(format!(
-            "Your message wasn't delivered to {}: the address couldn't be found. (550 5.1.10 RESOLVER.ADR.RecipientNotFound)",
+            "Your message wasn't delivered to {}: the address doesn't exist or its mailbox is full.",
             unknown.join(", ")
         )));
         thread::answer(&mut report, original, now);
-        let new = NewMessage {
-            folder: INBOX,
-            received: whole_second(now),
-            is_read: false,
-            is_draft: false,
-            content: Arc::new(report),
-        };
-        self.mailbox(sender).insert(new, now);
-        self.publish(sender, now, tenant);
+        self.put_into_inbox(sender, received_copy(report, now), now, tenant);
     }
 }
 
-/// Recipients do not see who else got a blind copy.
-fn visible_to_recipients(mut content: Content) -> Arc<Content> {
-    content.bcc.clear();
+/// What recipients get: without the blind copies, with the header that the transport writes.
+fn received_copy(mut content: Content, now: Timestamp) -> Arc<Content> {
+    if !content.bcc.is_empty() {
+        content.bcc.clear();
+        content.headers.retain(|field| !field.name.eq_ignore_ascii_case("bcc"));
+        content.mime = None;
+    }
+    let written =
+        if content.header("Message-ID").is_none() { mime::write::header(&content) } else { Vec::new() };
+    let stamp = now.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string();
+    let received = HeaderField {
+        name: "Received".to_owned(),
+        value: format!("from transport.sandbox.invalid by mailbox.sandbox.invalid with HTTPS; {stamp}"),
+    };
+    let own = std::mem::take(&mut content.headers);
+    content.headers = std::iter::once(received).chain(written).chain(own).collect();
     Arc::new(content)
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct DeltaQuery {
     pub(crate) view: View,
     pub(crate) received_from: Option<ReceivedFrom>,
     pub(crate) change_types: ChangeTypes,
+    /// `$top`.
+    pub(crate) page_size: Option<usize>,
 }
 
 /// `$filter=receivedDateTime ge|gt …`.

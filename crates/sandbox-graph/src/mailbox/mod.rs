@@ -224,9 +224,19 @@ impl Mailbox {
         Some(message)
     }
 
-    /// The changes that nobody was told about so far.
+    /// The changes that nobody was told about so far. What was made and changed by one operation was
+    /// made.
     pub(crate) fn take_unpublished(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.unpublished)
+        let mut changes = std::mem::take(&mut self.unpublished);
+        let mut made = Vec::new();
+        changes.retain(|change| {
+            let repeats = change.kind == ChangeKind::Updated && made.contains(&change.item);
+            if change.kind == ChangeKind::Created {
+                made.push(change.item);
+            }
+            !repeats
+        });
+        changes
     }
 
     /// The latest change that delta queries may see at `now`.

@@ -1,5 +1,7 @@
 //! What clients write into messages.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::StatusCode;
@@ -137,8 +139,8 @@ pub(crate) fn patch(
     {
         let mut changed = message.content.as_ref().clone();
         write_content(&mut changed, json, now)?;
-        *edit(message) = changed;
-        edit(message);
+        changed.mime = None;
+        message.content = Arc::new(changed);
     }
     write_copy(message, json)
 }

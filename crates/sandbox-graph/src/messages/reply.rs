@@ -38,7 +38,7 @@ impl Session<'_> {
         let content = self.reply(user, position, kind)?;
         self.require_sendable(user, &content)?;
         let sender = Sender { user, item: None, save: true };
-        self.state.send(content, Some(sender), self.now, self.tenant);
+        self.state.send(content, None, Some(sender), self.now, self.tenant);
         Ok(Answer::empty(StatusCode::ACCEPTED))
     }
 

@@ -31,7 +31,7 @@ impl Session<'_> {
         let now = self.now;
         self.mailbox(user).remove(item, now);
         self.publish(user);
-        self.state.send(content, Some(Sender { user, item: Some(item), save: true }), now, self.tenant);
+        self.state.send(content, None, Some(Sender { user, item: Some(item), save: true }), now, self.tenant);
         Ok(Answer::empty(StatusCode::ACCEPTED))
     }
 
@@ -51,7 +51,7 @@ impl Session<'_> {
         self.complete(user, &mut content);
         self.require_size(&content)?;
         self.require_sendable(user, &content)?;
-        self.state.send(content, Some(Sender { user, item: None, save }), self.now, self.tenant);
+        self.state.send(content, None, Some(Sender { user, item: None, save }), self.now, self.tenant);
         Ok(Answer::empty(StatusCode::ACCEPTED))
     }
 

@@ -29,6 +29,12 @@ pub(crate) fn read(raw: &Bytes, now: Timestamp) -> Content {
     content
 }
 
+/// The header fields of a message, in order.
+pub(crate) fn header_of(raw: &[u8]) -> Vec<HeaderField> {
+    let message = MessageParser::default().parse_headers(raw);
+    message.map(|message| header_fields(&message)).unwrap_or_default()
+}
+
 fn unreadable(raw: &[u8]) -> Content {
     let mut content = Content::default();
     content.set_body(Body::text(String::from_utf8_lossy(raw)));

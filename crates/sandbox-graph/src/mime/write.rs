@@ -10,7 +10,9 @@ use mail_builder::{
     mime::{BodyPart, MimePart},
 };
 
-use crate::mailbox::message::{Attachment, AttachmentKind, BodyType, Content, EmailAddress, Importance};
+use crate::mailbox::message::{
+    Attachment, AttachmentKind, BodyType, Content, EmailAddress, HeaderField, Importance,
+};
 
 /// Header fields that are made from the message's properties rather than copied.
 const DERIVED: [&str; 13] = [
@@ -32,6 +34,12 @@ const DERIVED: [&str; 13] = [
 /// The message as it goes over the wire: as it came when nothing in it was changed, else built anew.
 pub(crate) fn write(content: &Content) -> Bytes {
     content.mime.clone().unwrap_or_else(|| Bytes::from(build(content)))
+}
+
+/// The fields that the header of a built message begins with, as a recipient's mailbox shows them.
+pub(crate) fn header(content: &Content) -> Vec<HeaderField> {
+    let raw = build(&Content { headers: Vec::new(), attachments: Vec::new(), mime: None, ..content.clone() });
+    super::read::header_of(&raw)
 }
 
 fn build(content: &Content) -> Vec<u8> {

@@ -30,7 +30,7 @@ impl Prefer {
         match name.trim().to_ascii_lowercase().as_str() {
             "idtype" if value.eq_ignore_ascii_case("ImmutableId") => {
                 self.id_form = IdForm::Immutable;
-                self.applied.push("IdType=\"ImmutableId\"".to_owned());
+                self.applied.push("IdType=ImmutableId".to_owned());
             }
             "odata.maxpagesize" => {
                 if let Some(size) = value.parse().ok().filter(|size| *size > 0) {
@@ -77,6 +77,6 @@ mod tests {
         assert_eq!(prefer.id_form, IdForm::Immutable);
         assert_eq!(prefer.page_size, Some(50));
         assert_eq!(prefer.body_type, Some(BodyType::Text));
-        assert!(prefer.applied().unwrap().starts_with("IdType=\"ImmutableId\", odata.maxpagesize=50"));
+        assert!(prefer.applied().unwrap().starts_with("IdType=ImmutableId, odata.maxpagesize=50"));
     }
 }
