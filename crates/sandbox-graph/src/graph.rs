@@ -262,7 +262,10 @@ impl Graph {
 
     /// Forgets every sync state of a mailbox: its delta and next links are answered with `410`.
     pub fn expire_delta_tokens(&self, user: Uuid) {
-        self.state().mailbox(user).cursors.forget_all();
+        let mut state = self.state();
+        if state.users.contains_key(&user) {
+            state.mailbox(user).cursors.forget_all();
+        }
     }
 
     /// Every message of every mailbox, as it really is.

@@ -156,3 +156,24 @@ impl DeltaToken {
         Some(Self { mailbox: Uuid::from_bytes(*mailbox), cursor: u64::from_be_bytes(*cursor), offset })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_token_reads_back_and_other_text_does_no_harm(
+            mailbox: u128,
+            cursor: u64,
+            offset: Option<u32>,
+            other: String,
+        ) {
+            let token = DeltaToken { mailbox: Uuid::from_u128(mailbox), cursor, offset };
+            prop_assert_eq!(DeltaToken::read(&token.write()), Some(token));
+            let _ = DeltaToken::read(&other);
+        }
+    }
+}

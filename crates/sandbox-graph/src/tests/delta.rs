@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use http::StatusCode;
+use hybridge_sandbox_kit::Dice;
 use serde_json::Value;
 
 use super::world::{World, ids};
@@ -168,4 +171,75 @@ async fn folders_have_a_cursor_of_their_own() {
     world.graph.create_folder(world.ada, "Projects").unwrap();
     let (changed, _) = round(&world, &link, IdForm::Immutable, 50).await;
     assert_eq!(changed[0]["displayName"], "Projects");
+}
+
+/// A client that keeps a copy of one folder by delta queries alone ends up with the folder.
+#[tokio::test(start_paused = true)]
+async fn a_copy_kept_by_delta_queries_converges() {
+    for seed in 0..40 {
+        for form in [IdForm::Default, IdForm::Immutable] {
+            let world = World::with(|options| {
+                options.delta.loses_returned_messages = false;
+                options.delta.duplicate = 0.2;
+                options.delta.replay = 0.3;
+                options.delta.empty_page = 0.2;
+            });
+            let dice = Dice::seeded(seed);
+            let (mut copy, mut link) = (BTreeMap::new(), DELTA.to_owned());
+            for _ in 0..12 {
+                for _ in 0..dice.below(6) {
+                    live(&world, &dice);
+                }
+                let (entries, next) = round(&world, &link, form, 2).await;
+                link = next;
+                for entry in entries {
+                    let id = entry["id"].as_str().unwrap().to_owned();
+                    match entry.get("@removed") {
+                        Some(_) => copy.remove(&id),
+                        None => copy.insert(id, entry["isRead"].as_bool().unwrap()),
+                    };
+                }
+                let truth: BTreeMap<String, bool> = world
+                    .graph
+                    .census()
+                    .into_iter()
+                    .filter(|entry| entry.folder == "inbox")
+                    .map(|entry| match form {
+                        IdForm::Default => (entry.default_id, entry.is_read),
+                        IdForm::Immutable => (entry.immutable_id, entry.is_read),
+                    })
+                    .collect();
+                assert_eq!(copy, truth, "seed {seed}, {form:?}");
+            }
+        }
+    }
+}
+
+/// One thing that happens in a mailbox.
+fn live(world: &World, dice: &Dice) {
+    let census = world.graph.census();
+    let Some(message) = dice.pick(&census).filter(|_| dice.chance(0.7)) else {
+        world.mail_to_ada("New");
+        return;
+    };
+    let id = &message.immutable_id;
+    match dice.below(5) {
+        0 => world.graph.move_message(world.ada, id, "archive"),
+        1 => world.graph.move_message(world.ada, id, "inbox"),
+        2 => world.graph.delete_message(world.ada, id),
+        3 => world.graph.purge_message(world.ada, id),
+        _ => world.graph.mark_read(world.ada, id, !message.is_read),
+    }
+    .unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lagging_tenant_tells_later_but_tells() {
+    let world = World::with(|options| options.delta.lag = jiff::SignedDuration::from_secs(30));
+    let (_, link) = round(&world, DELTA, IdForm::Immutable, 50).await;
+    world.mail_to_ada("Order 17");
+    let (early, link) = round(&world, &link, IdForm::Immutable, 50).await;
+    assert_eq!(early.len(), 0);
+    tokio::time::advance(std::time::Duration::from_secs(30)).await;
+    assert_eq!(round(&world, &link, IdForm::Immutable, 50).await.0.len(), 1);
 }

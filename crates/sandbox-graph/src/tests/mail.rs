@@ -3,6 +3,7 @@ use http::{Method, StatusCode};
 use serde_json::json;
 
 use super::world::World;
+use crate::Mail;
 
 const INBOX: &str = "/v1.0/users/ada@contoso.com/mailFolders/inbox/messages";
 
@@ -228,4 +229,59 @@ async fn folders_are_made_renamed_and_removed() {
     assert_eq!(renamed.text("/displayName"), "Past");
     assert_eq!(world.write(Method::DELETE, &path, &json!({})).await.status, StatusCode::NO_CONTENT);
     assert_eq!(world.get(&path).await.code(), "ErrorItemNotFound");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_meeting_request_arrives_as_an_event_message() {
+    let world = World::new();
+    let invitation = "From: carol@fabrikam.com\r\nTo: ada@contoso.com, dan@fabrikam.com\r\nSubject: Review\r\nMessage-ID: <r@fabrikam.com>\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nDTSTART:20260302T090000Z\r\nDTEND:20260302T100000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    let envelope = vec!["bob@contoso.com".into()];
+    world.graph.deliver(Mail { mime: Some(invitation.into()), to: envelope, ..Mail::default() });
+    assert_eq!(world.get(INBOX).await.values().len(), 0, "the envelope decides, not the header");
+    let bobs = world.get(&INBOX.replace("ada", "bob")).await;
+    assert_eq!(bobs.values()[0]["@odata.type"], "#microsoft.graph.eventMessageRequest");
+    assert_eq!(bobs.values()[0]["startDateTime"]["dateTime"], "2026-03-02T09:00:00.0000000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_app_wrote_is_on_record() {
+    let world = World::new();
+    world.mail_to_ada("Order 17");
+    let id = world.graph.census()[0].immutable_id.clone();
+    world.get(INBOX).await;
+    world.write(Method::PATCH, &format!("{INBOX}/{id}"), &json!({"categories": ["Tracked"]})).await;
+    world.write(Method::PATCH, &format!("{INBOX}/nothing"), &json!({"isRead": true})).await;
+    let writes = world.graph.writes_by_app(super::world::APP);
+    assert_eq!(writes.len(), 1, "reads and refused calls are none");
+    assert_eq!((writes[0].method.as_str(), writes[0].user_id), ("PATCH", Some(world.ada)));
+    let counts = world.graph.request_counts();
+    assert_eq!(counts.by_route.get("PATCH users/mailfolders/inbox/messages"), Some(&2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_under_way_is_nowhere_until_it_arrives() {
+    let world = World::with(|options| options.transport_delay = jiff::SignedDuration::from_secs(5));
+    let draft =
+        json!({"subject": "Slow", "toRecipients": [{"emailAddress": {"address": "bob@contoso.com"}}]});
+    let draft = world.post("/v1.0/users/ada@contoso.com/messages", draft).await;
+    let id = world.graph.census()[0].immutable_id.clone();
+    let path = format!("/v1.0/users/ada@contoso.com/messages/{id}");
+    world.post(&format!("/v1.0/users/ada@contoso.com/messages/{}/send", draft.text("/id")), json!({})).await;
+    assert_eq!(world.get(&path).await.status, StatusCode::NOT_FOUND);
+    assert!(world.graph.next_notification_due().is_some());
+    tokio::time::advance(std::time::Duration::from_secs(5)).await;
+    assert_eq!(world.get(&path).await.body["isDraft"], false);
+    assert_eq!(world.get(&INBOX.replace("ada", "bob")).await.values().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_makes_the_same_tenant() {
+    let run = || {
+        let world = World::new();
+        for number in 0..5 {
+            world.mail_to_ada(&format!("Number {number}"));
+        }
+        world.graph.census()
+    };
+    assert_eq!(run(), run());
 }

@@ -112,7 +112,7 @@ async fn a_subscription_asks_to_be_renewed_and_then_ends() {
     assert_eq!(received(&world)[0].1["lifecycleEvent"], "reauthorizationRequired");
     let renewal = json!({"expirationDateTime": "2026-03-01T18:00:00Z"});
     assert_eq!(world.write(Method::PATCH, &path, &renewal).await.status, StatusCode::OK);
-    tokio::time::advance(Duration::from_mins(120)).await;
+    tokio::time::advance(Duration::from_hours(2)).await;
     assert_eq!(world.get(&path).await.status, StatusCode::OK);
     tokio::time::advance(Duration::from_hours(8)).await;
     assert_eq!(world.get(&path).await.status, StatusCode::NOT_FOUND);

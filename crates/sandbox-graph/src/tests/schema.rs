@@ -44,7 +44,9 @@ pub(super) fn check_entity(entity: &str, value: &Value) {
             check_entity("message", &item);
         }
         if let Some(Value::Array(attachments)) = object.get_mut("attachments") {
-            attachments.iter().for_each(|attachment| check_entity("attachment", attachment));
+            for attachment in attachments.iter() {
+                check_entity("attachment", attachment);
+            }
             attachments.clear();
         }
     }
@@ -65,4 +67,11 @@ fn validator(entity: &str) -> Option<Arc<Validator>> {
         Arc::new(jsonschema::validator_for(&root).unwrap())
     });
     Some(Arc::clone(validator))
+}
+
+#[test]
+#[should_panic(expected = "isReadable")]
+fn a_property_that_the_metadata_does_not_have_is_noticed() {
+    assert!(validator("mailFolder").is_some(), "isReadable: the metadata is not at hand");
+    check_entity("mailFolder", &json!({"id": "1", "isReadable": true}));
 }

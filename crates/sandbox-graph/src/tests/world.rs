@@ -54,18 +54,15 @@ impl Outbound for Endpoint {
         let url = Url::parse(&request.uri().to_string()).unwrap();
         let token = url.query_pairs().find(|(name, _)| name == "validationToken");
         let mut response = Response::new(Bytes::new());
-        match token {
-            Some((_, token)) => {
-                *response.body_mut() = Bytes::from(token.into_owned());
-                response.headers_mut().insert("content-type", "text/plain".parse().unwrap());
+        if let Some((_, token)) = token {
+            *response.body_mut() = Bytes::from(token.into_owned());
+            response.headers_mut().insert("content-type", "text/plain".parse().unwrap());
+        } else {
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            for item in body["value"].as_array().unwrap() {
+                self.received.lock().unwrap().push((url.path().to_owned(), item.clone()));
             }
-            None => {
-                let body: Value = serde_json::from_slice(request.body()).unwrap();
-                for item in body["value"].as_array().unwrap() {
-                    self.received.lock().unwrap().push((url.path().to_owned(), item.clone()));
-                }
-                *response.status_mut() = StatusCode::ACCEPTED;
-            }
+            *response.status_mut() = StatusCode::ACCEPTED;
         }
         Ok(response)
     }
