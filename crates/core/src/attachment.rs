@@ -67,6 +67,8 @@ pub enum LeftOut {
     CloudLink,
     /// The organization refused it (blocked extension, for example).
     Refused,
+    /// The message was deleted before the attachment was read.
+    Gone,
 }
 
 impl LeftOut {
@@ -78,6 +80,7 @@ impl LeftOut {
             }
             Self::LargerThanARequest => "larger than the CRM web server takes in one request",
             Self::CloudLink => "a link to a cloud file, which has no content of its own",
+            Self::Gone => "the message was deleted before it could be read",
             Self::Refused => "refused by the organization (a blocked file extension, for example)",
         }
     }

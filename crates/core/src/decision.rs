@@ -129,7 +129,7 @@ pub struct Decision {
     pub first_seen: Timestamp,
     /// When this was concluded.
     pub decided: Timestamp,
-    /// How often delivering it was tried.
+    /// How often the organization refused it, or it could not be understood; passing faults don't count.
     pub attempts: u32,
     /// Whether it lay in the Inbox when last seen.
     pub in_inbox: bool,
@@ -184,7 +184,7 @@ impl Decision {
                 format!("Waits for another attempt, not before {until}. Last trouble: {}.", trouble.what)
             }
             Outcome::Failed { trouble } => {
-                format!("Failed after {} attempts: {}.", self.attempts, trouble.what)
+                format!("Failed after {} attempts: {}.", self.attempts.max(1), trouble.what)
             }
             Outcome::Gone => "Was deleted from the mailbox before it could become a record.".to_owned(),
         }

@@ -4,7 +4,10 @@
 mod read;
 mod write;
 
-use hybridge_odata::{Call, Error, Failure, Service, http::Method};
+use hybridge_odata::{
+    Call, Error, Failure, Service,
+    http::{Method, StatusCode},
+};
 use jiff::Timestamp;
 
 pub(crate) use read::Results;
@@ -91,7 +94,7 @@ fn failure(service: &Service, request: &str, fault: &read::Fault) -> Failure {
         service: service.name(),
         method: Method::POST,
         path: request.to_owned(),
-        status: hybridge_odata::http::StatusCode::BAD_REQUEST,
+        status: StatusCode::BAD_REQUEST,
         code: format!("0x{:08x}", fault.code),
         inner_codes: Vec::new(),
         message: fault.message.clone(),

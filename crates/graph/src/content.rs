@@ -85,7 +85,9 @@ struct WireAttachment {
     content_bytes: Option<String>,
 }
 
-fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> std::result::Result<Vec<T>, D::Error> {
+fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> std::result::Result<Vec<T>, D::Error> {
     Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
 }
 
@@ -96,7 +98,8 @@ impl WireAttachment {
             Some("#microsoft.graph.referenceAttachment") => AttachmentKind::Reference,
             _ => AttachmentKind::File,
         };
-        let mut name = self.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "attachment".to_owned());
+        let mut name =
+            self.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "attachment".to_owned());
         let mut content_type = self.content_type.unwrap_or_default();
         if kind == AttachmentKind::Item {
             // An attached Outlook item is carried over as the .eml file that Exchange renders.
@@ -130,7 +133,10 @@ impl Graph {
         let parts: Vec<Part> = ids
             .iter()
             .map(|id| Part {
-                path: Query::on(message_path(user, id)).option("$select", &select).option("$expand", &expand).build(),
+                path: Query::on(message_path(user, id))
+                    .option("$select", &select)
+                    .option("$expand", &expand)
+                    .build(),
                 prefer: Some(IMMUTABLE_IDS),
             })
             .collect();
@@ -153,7 +159,12 @@ impl Graph {
         let answers = json_batch::read(&self.service, user.as_str(), &parts).await?;
         Ok(answers
             .into_iter()
-            .map(|answer| answer?.json::<WireMessage>("message")?.header().map_err(|detail| unreadable(detail.to_owned())))
+            .map(|answer| {
+                answer?
+                    .json::<WireMessage>("message")?
+                    .header()
+                    .map_err(|detail| unreadable(detail.to_owned()))
+            })
             .collect())
     }
 
@@ -175,7 +186,13 @@ impl Graph {
     }
 
     /// Reads the bytes of one attachment by themselves: a large file, or an item as `.eml`.
-    pub async fn attachment(&self, user: &UserRef, message: &ItemId, attachment: &str, at_most: usize) -> Result<Bytes> {
+    pub async fn attachment(
+        &self,
+        user: &UserRef,
+        message: &ItemId,
+        attachment: &str,
+        at_most: usize,
+    ) -> Result<Bytes> {
         let path = format!("{}/attachments/{}/$value", message_path(user, message), segment(attachment));
         let call = Call::get(path)
             .header("prefer", IMMUTABLE_IDS)

@@ -59,7 +59,8 @@ impl Graph {
         page_size: u32,
     ) -> Result<Round> {
         let path = format!("{}/mailFolders/{folder}/messages/delta", user.path());
-        let filter = floor.map(|floor| format!("receivedDateTime ge {}", floor.strftime("%Y-%m-%dT%H:%M:%SZ")));
+        let filter =
+            floor.map(|floor| format!("receivedDateTime ge {}", floor.strftime("%Y-%m-%dT%H:%M:%SZ")));
         let query = Query::on(path)
             .option("$select", HEADER_FIELDS)
             .option("$expand", HEADER_EXPANSION)
@@ -86,7 +87,10 @@ fn read_round(page: &Page) -> Result<Round> {
         (Some(next), _) => Place::More(DeltaLink(next.clone())),
         (None, Some(delta)) => Place::Over(DeltaLink(delta.clone())),
         (None, None) => {
-            return Err(Error::Unreadable { what: "delta page", detail: "it has neither next nor delta link".into() });
+            return Err(Error::Unreadable {
+                what: "delta page",
+                detail: "it has neither next nor delta link".into(),
+            });
         }
     };
     Ok(Round { entries: page.value.iter().map(|entry| read_entry(entry)).collect(), place })
@@ -123,7 +127,8 @@ mod tests {
 
     #[test]
     fn the_three_kinds_of_entry_are_told_apart() {
-        let removed = r#"{"@odata.type":"#microsoft.graph.message","id":"A","@removed":{"reason":"deleted"}}"#;
+        let removed =
+            r##"{"@odata.type":"#microsoft.graph.message","id":"A","@removed":{"reason":"deleted"}}"##;
         assert_eq!(entry(removed), Entry::Removed(ItemId("A".into())));
         let Entry::Message(header) = entry(
             r##"{"@odata.type":"#microsoft.graph.eventMessageRequest","id":"B","subject":null,

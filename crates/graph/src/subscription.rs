@@ -57,7 +57,8 @@ impl Graph {
 
     /// Ends a subscription; one that is gone already counts as ended.
     pub async fn unsubscribe(&self, id: &str) -> Result<()> {
-        let call = Call::new(Method::DELETE, Target::Path(format!("subscriptions/{}", segment(id)))).repeatable();
+        let call =
+            Call::new(Method::DELETE, Target::Path(format!("subscriptions/{}", segment(id)))).repeatable();
         match self.service.send(call).await {
             Ok(_) => Ok(()),
             Err(error) if error.failure().is_some_and(|failure| failure.status.as_u16() == 404) => Ok(()),

@@ -50,7 +50,8 @@ impl Graph {
     /// (graph.md 5.3). `None` when there is none.
     pub async fn user_by_address(&self, address: &Address) -> Result<Option<User>> {
         const FIELDS: &str = "id,displayName,userPrincipalName,mail";
-        let direct = Query::on(format!("users/{}", segment(address.as_str()))).option("$select", FIELDS).build();
+        let direct =
+            Query::on(format!("users/{}", segment(address.as_str()))).option("$select", FIELDS).build();
         match self.service.send(Call::get(direct)).await {
             Ok(answer) => return answer.json("user").map(Some),
             Err(error) if error.failure().is_some_and(|failure| failure.status.as_u16() == 404) => {}
@@ -58,7 +59,11 @@ impl Graph {
         }
         let smtp = literal(&format!("smtp:{address}"));
         let filter = format!("mail eq {} or proxyAddresses/any(p:p eq {smtp})", literal(address.as_str()));
-        let query = Query::on("users").option("$select", FIELDS).option("$filter", &filter).option("$top", "2").build();
+        let query = Query::on("users")
+            .option("$select", FIELDS)
+            .option("$filter", &filter)
+            .option("$top", "2")
+            .build();
         let page = self.service.send(Call::get(query)).await?.page("list of users")?;
         Ok(page.entries::<User>("user")?.into_iter().next())
     }

@@ -90,7 +90,8 @@ fn parties(recipients: Vec<WireRecipient>) -> Vec<Party> {
 impl WireMessage {
     /// The header, or what is missing for one.
     pub(crate) fn header(self) -> Result<MessageHeader, &'static str> {
-        let meeting = self.kind.as_deref().is_some_and(|kind| kind.starts_with("#microsoft.graph.eventMessage"));
+        let meeting =
+            self.kind.as_deref().is_some_and(|kind| kind.starts_with("#microsoft.graph.eventMessage"));
         Ok(MessageHeader {
             id: ItemId(self.id),
             message_id: self.internet_message_id.as_deref().and_then(InternetMessageId::new),
@@ -123,5 +124,8 @@ impl WireMessage {
 
 /// Reads a message's header.
 pub(crate) fn read_header(json: &str) -> Result<MessageHeader, String> {
-    serde_json::from_str::<WireMessage>(json).map_err(|error| error.to_string())?.header().map_err(str::to_owned)
+    serde_json::from_str::<WireMessage>(json)
+        .map_err(|error| error.to_string())?
+        .header()
+        .map_err(str::to_owned)
 }

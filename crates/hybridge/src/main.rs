@@ -1,1 +1,79 @@
-fn main() {}
+//! The program: commands, configuration and wiring. What it does is decided in the crates below.
+
+mod cli;
+mod commands;
+mod config;
+mod error;
+mod exit;
+mod output;
+mod progress;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{BenchCommand, Cli, Command};
+use exit::Exit;
+use output::Output;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    let output = Output { json: cli.json };
+    match run(cli, output) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            let exit = failure.exit;
+            output.json(&failure.json());
+            Output::say(format!("{:?}", miette::Report::new(failure)));
+            exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli, output: Output) -> error::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error::Failure::new(Exit::Unexpected, format!("the program can't start: {error}")))?;
+    let config = &cli.config;
+    match cli.command {
+        Command::Init(args) => runtime.block_on(commands::init::init(config, &args, output)),
+        Command::Check => runtime.block_on(commands::check::check(config, output)),
+        Command::Run => runtime.block_on(commands::run::run(config, output)),
+        Command::Sync(args) => runtime.block_on(commands::sync::sync(config, &args, output)),
+        Command::Explain { what } => runtime.block_on(commands::explain::explain(config, &what, output)),
+        Command::Status { all } => runtime.block_on(commands::status::status(config, all, output)),
+        Command::Sandbox(args) => runtime.block_on(commands::sandbox::sandbox(args, output)),
+        Command::Demo(args) => runtime.block_on(commands::demo::demo(&args, output)),
+        Command::Simulate(args) => commands::simulate::simulate(&args, output),
+        Command::Bench { what: BenchCommand::Incoming { messages, mailboxes, idle } } => {
+            runtime.block_on(commands::bench::incoming(messages, mailboxes, idle, output))
+        }
+        Command::Completions { shell } => Ok(commands::completions::completions(shell)),
+    }
+}
+
+/// The log goes to standard error; `HYBRIDGE_LOG` takes a filter (`hybridge_engine=debug`).
+fn start_log(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let fallback = EnvFilter::new(format!("error,hybridge={level},{}", CRATES.map(|name| format!("{name}={level}")).join(",")));
+    let filter = EnvFilter::try_from_env("HYBRIDGE_LOG").unwrap_or(fallback);
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+const CRATES: [&str; 8] = [
+    "hybridge_net",
+    "hybridge_identity",
+    "hybridge_odata",
+    "hybridge_graph",
+    "hybridge_dynamics",
+    "hybridge_store",
+    "hybridge_engine",
+    "hybridge_console",
+];

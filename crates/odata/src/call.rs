@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -28,6 +28,26 @@ pub struct Call {
     pub(crate) weight: u32,
     pub(crate) timeout: Duration,
     pub(crate) max_answer_bytes: usize,
+}
+
+// Links and bodies can hold tokens, addresses and content of messages.
+impl fmt::Debug for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Path(_) => "Path",
+            Self::Link(_) => "Link",
+        })
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Call")
+            .field("method", &self.method)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Call {

@@ -1,12 +1,13 @@
 use std::{collections::BTreeMap, fmt};
 
 use hybridge_core::{
-    decision::Decision,
+    decision::{AttachmentLeftOut, Decision},
     eligibility::{Ineligible, Mailbox},
     ids::{DeltaLink, ItemId, OrganizationId, RecordId, TenantId},
     lane::LaneId,
     message::InternetMessageId,
     trouble::Trouble,
+    verdict::ReasonCode,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -118,10 +119,14 @@ pub struct Intent {
     pub message_id: InternetMessageId,
     /// When it was written down.
     pub at: Timestamp,
+    /// Why the organization wanted the message.
+    pub reason: ReasonCode,
     /// What was known and concluded about the message by then; it becomes the decision.
     pub draft: Decision,
     /// Attachments (Graph ids) that are to be added after the delivery.
     pub attachments_after: Vec<String>,
+    /// Attachments that are not carried over.
+    pub left_out: Vec<AttachmentLeftOut>,
 }
 
 /// The durable pair of a record and an item.

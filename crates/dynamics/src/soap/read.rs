@@ -107,16 +107,16 @@ fn tree(body: &[u8]) -> Result<Node, String> {
                 open.last_mut().ok_or("it is not well-formed")?.children.push(done);
             }
             Event::Text(text) => {
-                let text = text.decode().map_err(|error| error.to_string())?;
                 if let Some(node) = open.last_mut() {
                     node.text.push_str(&text);
                 }
             }
             Event::GeneralRef(reference) => {
-                let name = reference.decode().map_err(|error| error.to_string())?;
                 let letter = match reference.resolve_char_ref() {
                     Ok(Some(letter)) => letter.to_string(),
-                    _ => quick_xml::escape::resolve_predefined_entity(&name).unwrap_or_default().to_owned(),
+                    _ => quick_xml::escape::resolve_predefined_entity(&reference)
+                        .unwrap_or_default()
+                        .to_owned(),
                 };
                 if let Some(node) = open.last_mut() {
                     node.text.push_str(&letter);
@@ -124,7 +124,7 @@ fn tree(body: &[u8]) -> Result<Node, String> {
             }
             Event::CData(data) => {
                 if let Some(node) = open.last_mut() {
-                    node.text.push_str(&String::from_utf8_lossy(&data));
+                    node.text.push_str(&data);
                 }
             }
             Event::Eof => break,
@@ -138,10 +138,11 @@ fn tree(body: &[u8]) -> Result<Node, String> {
 }
 
 fn node(start: &BytesStart<'_>) -> Node {
-    let nil = start.attributes().flatten().any(|attribute| {
-        attribute.key.local_name().as_ref() == b"nil" && attribute.value.as_ref() == b"true"
-    });
-    Node { name: String::from_utf8_lossy(start.local_name().as_ref()).into_owned(), nil, ..Node::default() }
+    let nil = start
+        .attributes()
+        .flatten()
+        .any(|attribute| attribute.key.local_name().as_ref() == "nil" && &*attribute.value == "true");
+    Node { name: start.local_name().as_ref().to_owned(), nil, ..Node::default() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,4 @@
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -121,11 +118,13 @@ impl Gate for Adaptive {
     }
 }
 
-/// A server for tests of the algorithm: flat up to its capacity, slower in proportion beyond it.
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
+    /// Against a server that is flat up to its capacity and slower in proportion beyond it.
     fn settle(capacity: u32, rounds: u32) -> u32 {
         let mut algorithm = Algorithm::new(4, 64);
         for _ in 0..rounds {

@@ -1,0 +1,296 @@
+//! Hands messages over and settles what became of them.
+//!
+//! An intent is stored before anything is sent. When an answer is lost, the organization is asked by
+//! Message-Id what happened before anything is repeated (design.md, promise 2).
+
+use std::collections::VecDeque;
+
+use hybridge_core::{
+    attachment::{AttachmentInfo, LeftOut},
+    decision::{AttachmentLeftOut, Decision, Outcome},
+    ids::{ItemId, RecordId},
+    message::InternetMessageId,
+    trouble::{Class, Trouble},
+    verdict::ReasonCode,
+};
+use hybridge_dynamics::{Delivery, is_known_duplicate, is_request_too_large};
+use hybridge_graph::UserRef;
+use hybridge_net::Happened;
+use hybridge_odata::Error;
+use hybridge_store::Intent;
+
+use super::{Incoming, fetching::Parcel, judging::Wanted};
+use crate::error::LaneError;
+
+/// How many messages are read and handed over together.
+const TOGETHER: usize = 20;
+/// How often adding one attachment is tried in one run.
+const ATTACHMENT_ATTEMPTS: u32 = 3;
+
+impl Incoming<'_> {
+    /// Delivers messages in order. Each is concluded: promoted, a duplicate, waiting or failed.
+    pub(super) async fn deliver(&mut self, user: &UserRef, wanted: Vec<Wanted>) -> Result<(), LaneError> {
+        let mut rest: VecDeque<Wanted> = wanted.into();
+        while !rest.is_empty() {
+            let chunk: Vec<Wanted> = rest.drain(..rest.len().min(TOGETHER)).collect();
+            let parcels = self.open(user, chunk).await?;
+            for group in grouped(parcels, self.engine.options.request_bytes) {
+                let memory = u32::try_from(group.iter().map(Parcel::bytes).sum::<u64>() / 512).unwrap_or(u32::MAX);
+                let whole = u32::try_from(self.engine.options.memory_bytes / 1024).unwrap_or(u32::MAX).max(1);
+                // Held until the group is delivered, so that many lanes with large mail don't fill the memory.
+                let _held = self.engine.memory.clone().acquire_many_owned(memory.clamp(1, whole)).await;
+                let filled = self.fill(user, group).await?;
+                self.hand_over(user, filled).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&mut self, user: &UserRef, parcels: Vec<Parcel>) -> Result<(), LaneError> {
+        let mut batches = vec![parcels];
+        while let Some(batch) = batches.pop() {
+            if batch.is_empty() {
+                continue;
+            }
+            let now = self.now();
+            let intents: Vec<Intent> = batch.iter().map(|parcel| parcel.intent(now)).collect();
+            self.engine.store.record_intents(self.lane, self.epoch, &intents).await?;
+            let deliveries: Vec<Delivery> = batch.iter().map(|parcel| parcel.delivery.clone()).collect();
+            match self.engine.dynamics.deliver(&deliveries).await {
+                Ok(answers) => {
+                    for (parcel, answer) in batch.into_iter().zip(answers) {
+                        batches.extend(self.settle(user, parcel, answer).await?);
+                    }
+                }
+                Err(error) if is_request_too_large(&error) => batches.extend(self.too_large(batch, &error)),
+                Err(error) if error.happened() == Happened::No => {
+                    // Nothing was sent, so nothing is open.
+                    self.pending.closed.extend(batch.iter().map(|parcel| parcel.item().clone()));
+                    return Err(LaneError::dynamics(&error));
+                }
+                Err(error) => batches.extend(self.find_out(user, batch, &error).await?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Settles one answer; a parcel that is to be tried in another form is handed back.
+    async fn settle(
+        &mut self,
+        user: &UserRef,
+        mut parcel: Parcel,
+        answer: Result<RecordId, Error>,
+    ) -> Result<Option<Vec<Parcel>>, LaneError> {
+        let error = match answer {
+            Ok(record) => {
+                self.delivered(user, parcel.into(), record, false).await?;
+                return Ok(None);
+            }
+            Err(error) => error,
+        };
+        if is_known_duplicate(&error) {
+            self.conclude_duplicates(vec![parcel.wanted.candidate]).await?;
+            return Ok(None);
+        }
+        if error.happened() == Happened::Perhaps && hybridge_dynamics::trouble(&error).class != Class::Item {
+            let again = self.find_out(user, vec![parcel], &error).await?;
+            return Ok((!again.is_empty()).then_some(again.into_iter().flatten().collect()));
+        }
+        let trouble = hybridge_dynamics::trouble(&error);
+        if trouble.class == Class::Item && !parcel.inside.is_empty() {
+            // One attachment can be what is refused: the email goes by itself, the attachments one by one.
+            let now = self.now();
+            parcel.wanted.candidate.decision.note(
+                now,
+                format!("Refused together with its attachments ({}); it is delivered without them, and they are added one by one.", trouble.what),
+            );
+            parcel.lighten();
+            return Ok(Some(vec![parcel]));
+        }
+        self.set_aside(parcel.wanted.candidate.decision, trouble);
+        Ok(None)
+    }
+
+    fn too_large(&mut self, mut batch: Vec<Parcel>, error: &Error) -> Vec<Vec<Parcel>> {
+        if batch.len() > 1 {
+            return halves(batch);
+        }
+        match batch.pop() {
+            Some(mut parcel) if !parcel.inside.is_empty() => {
+                parcel.lighten();
+                vec![vec![parcel]]
+            }
+            Some(parcel) => {
+                let mut trouble = hybridge_dynamics::trouble(error);
+                trouble.class = Class::Item;
+                self.set_aside(parcel.wanted.candidate.decision, trouble);
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// The answer to a batch is lost: what was stored is promoted, the rest is tried in smaller batches;
+    /// a single one waits.
+    async fn find_out(
+        &mut self,
+        user: &UserRef,
+        batch: Vec<Parcel>,
+        error: &Error,
+    ) -> Result<Vec<Vec<Parcel>>, LaneError> {
+        let ids: Vec<InternetMessageId> =
+            batch.iter().map(|parcel| parcel.wanted.candidate.message_id.clone()).collect();
+        let alone = batch.len() == 1;
+        let rows =
+            self.engine.dynamics.emails_by_message_id(&ids).await.map_err(|error| LaneError::dynamics(&error))?;
+        let mut missing = Vec::new();
+        for (parcel, row) in batch.into_iter().zip(rows) {
+            match row {
+                Ok(Some(row)) => self.delivered(user, parcel.into(), row.id, true).await?,
+                Ok(None) if alone => {
+                    self.set_aside(parcel.wanted.candidate.decision, hybridge_dynamics::trouble(error));
+                }
+                Ok(None) => missing.push(parcel),
+                Err(error) => return Err(LaneError::dynamics(&error)),
+            }
+        }
+        Ok(halves(missing))
+    }
+
+    /// The record exists: adds the attachments that follow it, then the message is promoted.
+    pub(super) async fn delivered(
+        &mut self,
+        user: &UserRef,
+        made: Made,
+        record: RecordId,
+        recovered: bool,
+    ) -> Result<(), LaneError> {
+        let Made { mut decision, reason, after, mut left_out } = made;
+        if recovered && self.belongs_to_another_mailbox(record).await? {
+            self.conclude(decision, Outcome::Duplicate { record: Some(record) });
+            return Ok(());
+        }
+        let stored = if recovered && !after.is_empty() { self.stored_names(record).await? } else { Vec::new() };
+        for info in after.iter().filter(|info| !stored.contains(&info.name)) {
+            match self.add(user, &decision.item, record, info).await? {
+                Added::Yes => {}
+                Added::Never(reason) => {
+                    let now = self.now();
+                    decision.note(now, format!("Attachment \"{}\" is left out: {}.", info.name, reason.words()));
+                    left_out.push(AttachmentLeftOut { name: info.name.clone(), size_bytes: info.size_bytes, reason });
+                }
+                Added::NotNow(trouble) => {
+                    // The intent stays open; the next run finds the record and adds what is missing.
+                    self.set_aside(decision, trouble);
+                    self.pending.closed.pop();
+                    return Ok(());
+                }
+            }
+        }
+        self.conclude(decision, Outcome::Promoted { record, reason, recovered, left_out });
+        Ok(())
+    }
+
+    async fn belongs_to_another_mailbox(&self, record: RecordId) -> Result<bool, LaneError> {
+        Ok(self.engine.store.links_of(record).await?.iter().any(|link| link.lane != self.lane))
+    }
+
+    async fn stored_names(&self, record: RecordId) -> Result<Vec<String>, LaneError> {
+        let stored =
+            self.engine.dynamics.attachments_of(record).await.map_err(|error| LaneError::dynamics(&error))?;
+        Ok(stored.into_iter().filter_map(|attachment| attachment.name).collect())
+    }
+
+    async fn add(
+        &self,
+        user: &UserRef,
+        message: &ItemId,
+        record: RecordId,
+        info: &AttachmentInfo,
+    ) -> Result<Added, LaneError> {
+        let file = match self.file(user, message, info).await {
+            Ok(file) => file,
+            Err(error) => {
+                let trouble = hybridge_graph::trouble(&error);
+                return Ok(if trouble.class == Class::Gone { Added::Never(LeftOut::Gone) } else { Added::NotNow(trouble) });
+            }
+        };
+        let mut attempt = 1;
+        loop {
+            let error = match self.engine.dynamics.add_attachment(record, &file).await {
+                Ok(()) => return Ok(Added::Yes),
+                Err(error) => error,
+            };
+            let trouble = hybridge_dynamics::trouble(&error);
+            if is_request_too_large(&error) {
+                return Ok(Added::Never(LeftOut::LargerThanARequest));
+            }
+            if trouble.class == Class::Item {
+                return Ok(Added::Never(LeftOut::Refused));
+            }
+            // The answer may be lost and the attachment be there.
+            if error.happened() == Happened::Perhaps && self.stored_names(record).await?.contains(&info.name) {
+                return Ok(Added::Yes);
+            }
+            if attempt == ATTACHMENT_ATTEMPTS || trouble.class != Class::Transient {
+                return Ok(Added::NotNow(trouble));
+            }
+            attempt += 1;
+        }
+    }
+}
+
+/// A message whose record is known to exist.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) decision: Decision,
+    pub(super) reason: ReasonCode,
+    pub(super) after: Vec<AttachmentInfo>,
+    pub(super) left_out: Vec<AttachmentLeftOut>,
+}
+
+impl From<Parcel> for Made {
+    fn from(parcel: Parcel) -> Self {
+        Self {
+            decision: parcel.wanted.candidate.decision,
+            reason: parcel.wanted.reason,
+            after: parcel.after,
+            left_out: parcel.left_out,
+        }
+    }
+}
+
+enum Added {
+    Yes,
+    NotNow(Trouble),
+    Never(LeftOut),
+}
+
+fn halves(mut parcels: Vec<Parcel>) -> Vec<Vec<Parcel>> {
+    if parcels.len() < 2 {
+        return vec![parcels];
+    }
+    let second = parcels.split_off(parcels.len() / 2);
+    // The last one is worked on first.
+    vec![second, parcels]
+}
+
+/// Groups parcels, in order, so that each group fits into one request.
+fn grouped(parcels: Vec<Parcel>, limit: u64) -> Vec<Vec<Parcel>> {
+    let mut groups: Vec<Vec<Parcel>> = Vec::new();
+    let mut room = 0;
+    for parcel in parcels {
+        let bytes = parcel.bytes();
+        match groups.last_mut() {
+            Some(group) if bytes <= room => {
+                room -= bytes;
+                group.push(parcel);
+            }
+            _ => {
+                room = limit.saturating_sub(bytes);
+                groups.push(vec![parcel]);
+            }
+        }
+    }
+    groups
+}

@@ -1,0 +1,141 @@
+//! Puts candidates before `core` and the organization, and promotes what is wanted.
+
+use std::collections::BTreeSet;
+
+use hybridge_core::{
+    candidate::judge,
+    decision::Outcome,
+    message::InternetMessageId,
+    trouble::{Class, Trouble},
+    verdict::{ReasonCode, Verdict},
+};
+use hybridge_dynamics::Question;
+use hybridge_graph::UserRef;
+
+use super::{Incoming, candidate::Candidate};
+use crate::error::LaneError;
+
+/// A candidate that the organization wants.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) candidate: Candidate,
+    pub(super) reason: ReasonCode,
+}
+
+impl Incoming<'_> {
+    /// Judges candidates and promotes those that are wanted; everything else is concluded with its reason.
+    pub(super) async fn promote(&mut self, user: &UserRef, candidates: Vec<Candidate>) -> Result<(), LaneError> {
+        let mut asked = self.sift(candidates);
+        // In order of arrival, so that a message follows the one it answers.
+        asked.sort_by(|left, right| {
+            (left.header.received, &left.header.id).cmp(&(right.header.received, &right.header.id))
+        });
+        while !asked.is_empty() {
+            let (first_of_each, copies) = one_per_identity(asked);
+            let Judged { wanted, unanswered } = self.ask(first_of_each).await?;
+            let promoted_threads: BTreeSet<String> =
+                wanted.iter().map(|wanted| wanted.candidate.header.conversation.clone()).collect();
+            self.deliver(user, wanted).await?;
+            // A reply is refused when what it answers is not in Dynamics yet. What has just been delivered
+            // may be exactly that, so those replies, and second copies, are asked about once more.
+            let (again, refused): (Vec<Candidate>, Vec<Candidate>) = unanswered
+                .into_iter()
+                .partition(|candidate| promoted_threads.contains(&candidate.header.conversation));
+            for candidate in refused {
+                self.conclude(candidate.decision, Outcome::Filtered { reason: ReasonCode::NoCorrelationMatch });
+            }
+            asked = again;
+            asked.extend(copies);
+        }
+        Ok(())
+    }
+
+    /// What the organization need not be asked about is concluded; the rest is returned.
+    fn sift(&mut self, candidates: Vec<Candidate>) -> Vec<Candidate> {
+        let Some(own_address) = self.mailbox.address.clone() else { return Vec::new() };
+        let mut rest = Vec::new();
+        for candidate in candidates {
+            match judge(&candidate.header, &own_address, self.mailbox.floor) {
+                Ok(()) => rest.push(candidate),
+                Err(reason) => self.conclude(candidate.decision, Outcome::Skipped { reason }),
+            }
+        }
+        rest
+    }
+
+    /// Asks the organization, in batches.
+    async fn ask(&mut self, candidates: Vec<Candidate>) -> Result<Judged, LaneError> {
+        let questions: Vec<Question> = candidates
+            .iter()
+            .map(|candidate| Question::about(&candidate.header, candidate.message_id.clone()))
+            .collect();
+        let answers = self.engine.dynamics.check_incoming(&questions).await.map_err(|error| LaneError::dynamics(&error))?;
+        let mut judged = Judged::default();
+        let mut duplicates = Vec::new();
+        let mut troubled = Vec::new();
+        for (mut candidate, answer) in candidates.into_iter().zip(answers) {
+            let now = self.now();
+            match answer {
+                Ok(Verdict { deliver: true, reason }) => {
+                    candidate.decision.note(now, format!("The organization wants it: {}.", reason.words()));
+                    judged.wanted.push(Wanted { candidate, reason });
+                }
+                Ok(Verdict { reason: ReasonCode::Duplicate, .. }) => duplicates.push(candidate),
+                Ok(Verdict { reason: ReasonCode::NoCorrelationMatch, .. }) => judged.unanswered.push(candidate),
+                Ok(Verdict { reason, .. }) => self.conclude(candidate.decision, Outcome::Filtered { reason }),
+                Err(error) => troubled.push((candidate, hybridge_dynamics::trouble(&error))),
+            }
+        }
+        let answered = !(judged.wanted.is_empty() && judged.unanswered.is_empty() && duplicates.is_empty());
+        self.judgement_failed(troubled, answered)?;
+        self.conclude_duplicates(duplicates).await?;
+        Ok(judged)
+    }
+
+    /// Some questions got no verdict. One among others is that message's trouble; all of them are the
+    /// lane's, unless the organization objects to the messages themselves.
+    fn judgement_failed(&mut self, troubled: Vec<(Candidate, Trouble)>, answered: bool) -> Result<(), LaneError> {
+        if let Some((_, trouble)) = troubled.first()
+            && !answered
+            && !matches!(trouble.class, Class::Item | Class::Protocol)
+        {
+            return Err(LaneError::Trouble(trouble.clone()));
+        }
+        for (candidate, trouble) in troubled {
+            self.set_aside(candidate.decision, trouble);
+        }
+        Ok(())
+    }
+
+    /// Looks up the records that duplicates are duplicates of.
+    pub(super) async fn conclude_duplicates(&mut self, duplicates: Vec<Candidate>) -> Result<(), LaneError> {
+        if duplicates.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<InternetMessageId> = duplicates.iter().map(|candidate| candidate.message_id.clone()).collect();
+        let rows =
+            self.engine.dynamics.emails_by_message_id(&ids).await.map_err(|error| LaneError::dynamics(&error))?;
+        for (candidate, row) in duplicates.into_iter().zip(rows) {
+            match row {
+                Ok(row) => self.conclude(candidate.decision, Outcome::Duplicate { record: row.map(|row| row.id) }),
+                Err(error) => self.set_aside(candidate.decision, hybridge_dynamics::trouble(&error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the organization's answers lead to.
+#[derive(Debug, Default)]
+struct Judged {
+    wanted: Vec<Wanted>,
+    /// Refused because they answer nothing that is in Dynamics.
+    unanswered: Vec<Candidate>,
+}
+
+/// Two items of one mailbox can be the same message (a copy, or a note to oneself): the second one waits
+/// for the first one's outcome.
+fn one_per_identity(candidates: Vec<Candidate>) -> (Vec<Candidate>, Vec<Candidate>) {
+    let mut seen = BTreeSet::new();
+    candidates.into_iter().partition(|candidate| seen.insert(candidate.message_id.clone()))
+}

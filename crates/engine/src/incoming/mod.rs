@@ -1,0 +1,113 @@
+//! The lane of incoming email: one run of it.
+//!
+//! The way of a message (design.md, "A record's way"): a delta page brings headers ([`listing`]); `core`
+//! says which are candidates and the organization which it wants ([`judging`]); for those, and only for
+//! those, bodies and attachments are read ([`fetching`]), an intent is stored, the batch is delivered and
+//! its outcome settled ([`delivering`]); then decisions, links and the cursor are committed together.
+//! [`recovering`] finds out what became of a run that was killed in between.
+
+mod candidate;
+mod delivering;
+mod fetching;
+mod judging;
+mod listing;
+mod recovering;
+mod settling;
+
+use std::collections::BTreeMap;
+
+use hybridge_core::{
+    decision::{Decision, Outcome},
+    eligibility::Mailbox,
+    ids::{ItemId, RecordId},
+    lane::LaneId,
+};
+use hybridge_graph::UserRef;
+use hybridge_store::{Commit, Cursor, Epoch, Link};
+use jiff::Timestamp;
+
+use crate::{engine::Engine, error::LaneError};
+
+/// How many messages had which outcome, by its name.
+pub type Tally = BTreeMap<&'static str, u64>;
+
+/// One run of a mailbox's incoming email lane.
+pub(crate) struct Incoming<'a> {
+    engine: &'a Engine,
+    lane: LaneId,
+    epoch: Epoch,
+    mailbox: &'a Mailbox,
+    /// What the current page has led to and is not committed yet.
+    pending: Commit,
+    page_size: u32,
+    pub(crate) tally: Tally,
+}
+
+impl<'a> Incoming<'a> {
+    pub(crate) fn new(engine: &'a Engine, lane: LaneId, epoch: Epoch, mailbox: &'a Mailbox) -> Self {
+        let page_size = engine.options.page_size;
+        Self { engine, lane, epoch, mailbox, pending: Commit::default(), page_size, tally: Tally::new() }
+    }
+
+    /// Recovers what an interrupted run left, tries again what is due, then reads until nothing is left.
+    pub(crate) async fn run(&mut self) -> Result<(), LaneError> {
+        let user = self.engine.user(self.mailbox).await?;
+        let result = self.work(&user).await;
+        if let Err(LaneError::Trouble(_)) = &result {
+            // What was settled before the trouble is kept; the cursor stays, so the rest comes again.
+            self.pending.cursor = None;
+            self.commit().await?;
+        }
+        result
+    }
+
+    async fn work(&mut self, user: &UserRef) -> Result<(), LaneError> {
+        self.recover(user).await?;
+        self.try_again(user).await?;
+        self.engine.keep_subscribed(self.lane, user).await?;
+        while self.read_page(user).await? {}
+        Ok(())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.engine.clock.now()
+    }
+
+    /// Concludes something about a message; it is stored with the next commit.
+    fn conclude(&mut self, mut decision: Decision, outcome: Outcome) {
+        decision.outcome = outcome;
+        decision.decided = self.now();
+        let words = decision.conclusion();
+        let at = decision.decided;
+        decision.note(at, words);
+        if let Some(record) = decision.outcome.record() {
+            self.link(decision.item.clone(), record);
+        }
+        self.pending.closed.push(decision.item.clone());
+        self.pending.decisions.push(decision);
+    }
+
+    fn link(&mut self, item: ItemId, record: RecordId) {
+        let at = self.now();
+        self.pending.links.push(Link { lane: self.lane, item, record, at });
+    }
+
+    /// Commits what is pending, in one transaction, and tells about it.
+    async fn commit(&mut self) -> Result<(), LaneError> {
+        let commit = std::mem::take(&mut self.pending);
+        if commit == Commit::default() {
+            return Ok(());
+        }
+        self.engine.store.commit(self.lane, self.epoch, &commit).await?;
+        for decision in &commit.decisions {
+            *self.tally.entry(decision.outcome.name()).or_default() += 1;
+            self.engine.metrics.decided(decision);
+            self.engine.observer.decided(decision);
+        }
+        Ok(())
+    }
+
+    fn set_cursor(&mut self, cursor: Cursor) {
+        self.pending.cursor = Some(cursor);
+    }
+}

@@ -1,0 +1,102 @@
+//! After an interruption: what became of deliveries that were under way, and another attempt at what
+//! waits.
+
+use hybridge_core::{
+    decision::Decision,
+    ids::ItemId,
+    message::InternetMessageId,
+    trouble::{Class, Trouble},
+};
+use hybridge_graph::UserRef;
+use hybridge_store::Intent;
+
+use super::{Incoming, candidate::Candidate, delivering::Made};
+use crate::error::LaneError;
+
+/// How many waiting messages one run tries again.
+const AT_ONCE: u32 = 200;
+
+impl Incoming<'_> {
+    /// Settles intents that a killed run left open: the organization is asked by Message-Id whether the
+    /// delivery took place (design.md, "Intent, then act, then commit").
+    pub(super) async fn recover(&mut self, user: &UserRef) -> Result<(), LaneError> {
+        let intents = self.engine.store.open_intents(self.lane).await?;
+        if intents.is_empty() {
+            return Ok(());
+        }
+        tracing::info!(lane = %self.lane, open = intents.len(), "deliveries were interrupted; asking what became of them");
+        let ids: Vec<InternetMessageId> = intents.iter().map(|intent| intent.message_id.clone()).collect();
+        let rows =
+            self.engine.dynamics.emails_by_message_id(&ids).await.map_err(|error| LaneError::dynamics(&error))?;
+        for (intent, row) in intents.into_iter().zip(rows) {
+            match row.map_err(|error| LaneError::dynamics(&error))? {
+                Some(row) => {
+                    let made = self.made(user, intent).await?;
+                    self.delivered(user, made, row.id, true).await?;
+                }
+                None => {
+                    // It did not take place: tried again right away, wherever the message lies now.
+                    let trouble = Trouble::new(Class::Transient, "the delivery was interrupted before it took place", "");
+                    let mut decision = intent.draft;
+                    let now = self.now();
+                    decision.note(now, "The delivery was interrupted before it took place; it is tried again.");
+                    self.conclude(decision, hybridge_core::decision::Outcome::Waiting { until: now, trouble });
+                }
+            }
+        }
+        self.commit().await
+    }
+
+    async fn made(&self, user: &UserRef, intent: Intent) -> Result<Made, LaneError> {
+        let mut after = Vec::new();
+        if !intent.attachments_after.is_empty() {
+            let contents = self
+                .engine
+                .graph
+                .contents(user, std::slice::from_ref(&intent.item))
+                .await
+                .map_err(|error| LaneError::graph(&error))?;
+            for content in contents {
+                match content {
+                    Ok(content) => after.extend(
+                        content.attachments.into_iter().filter(|info| intent.attachments_after.contains(&info.id)),
+                    ),
+                    Err(error) if hybridge_graph::trouble(&error).class == Class::Gone => {}
+                    Err(error) => return Err(LaneError::graph(&error)),
+                }
+            }
+        }
+        Ok(Made { decision: intent.draft, reason: intent.reason, after, left_out: intent.left_out })
+    }
+
+    /// Tries again what waits and is due.
+    pub(super) async fn try_again(&mut self, user: &UserRef) -> Result<(), LaneError> {
+        let open: Vec<ItemId> =
+            self.engine.store.open_intents(self.lane).await?.into_iter().map(|intent| intent.item).collect();
+        let due: Vec<Decision> = self
+            .engine
+            .store
+            .due(self.lane, self.now(), AT_ONCE)
+            .await?
+            .into_iter()
+            .filter(|decision| !open.contains(&decision.item))
+            .collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<ItemId> = due.iter().map(|decision| decision.item.clone()).collect();
+        let headers = self.engine.graph.headers(user, &ids).await.map_err(|error| LaneError::graph(&error))?;
+        let mut candidates = Vec::new();
+        for (decision, header) in due.into_iter().zip(headers) {
+            match header {
+                Ok(header) => {
+                    let now = self.now();
+                    candidates.push(Candidate::new(header, Some(decision), self.lane, self.engine.tenant, now));
+                }
+                Err(error) => self.set_aside(decision, hybridge_graph::trouble(&error)),
+            }
+        }
+        self.promote(user, candidates).await?;
+        self.commit().await
+    }
+}

@@ -1,0 +1,40 @@
+//! What becomes of a message that could not be delivered now.
+
+use std::time::Duration;
+
+use hybridge_core::{
+    decision::{Decision, Outcome},
+    retry::{ITEM_ATTEMPTS, item_pause},
+    trouble::{Class, Trouble},
+};
+
+use super::Incoming;
+
+impl Incoming<'_> {
+    /// Sets a message aside with its reason: it waits for another attempt, or, refused often enough, has
+    /// failed until a person looks at it.
+    pub(super) fn set_aside(&mut self, mut decision: Decision, trouble: Trouble) {
+        /// What a person must mend is not worth asking about every half minute.
+        const DENIED: Duration = Duration::from_secs(300);
+        let now = self.now();
+        if trouble.class == Class::Gone {
+            self.conclude(decision, Outcome::Gone);
+            return;
+        }
+        let pause = match trouble.class {
+            Class::Item | Class::Protocol | Class::Exists => {
+                decision.attempts += 1;
+                if decision.attempts >= ITEM_ATTEMPTS {
+                    self.conclude(decision, Outcome::Failed { trouble });
+                    return;
+                }
+                item_pause(decision.attempts)
+            }
+            Class::Denied => DENIED,
+            _ => item_pause(1),
+        };
+        let until = now.checked_add(self.engine.chance.jitter(pause)).unwrap_or(now);
+        let until = trouble.not_before.map_or(until, |not_before| until.max(not_before));
+        self.conclude(decision, Outcome::Waiting { until, trouble });
+    }
+}

@@ -1,0 +1,105 @@
+//! What a run would do, without doing it.
+
+use std::collections::BTreeSet;
+
+use hybridge_core::{
+    candidate::{NotACandidate, judge},
+    eligibility::Mailbox,
+    lane::{LaneId, LaneKind},
+    message::MessageHeader,
+    trouble::Trouble,
+    verdict::{ReasonCode, Verdict},
+};
+use hybridge_dynamics::Question;
+use hybridge_graph::{Entry, Place};
+use hybridge_store::Position;
+
+use crate::{engine::Engine, error::LaneError};
+
+/// A message and what would become of it.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// The message.
+    pub header: MessageHeader,
+    /// What would become of it.
+    pub would_be: WouldBe,
+}
+
+/// What would become of a message.
+#[derive(Debug, Clone)]
+pub enum WouldBe {
+    /// An email record.
+    Promoted(ReasonCode),
+    /// Nothing: the organization does not want it, or has it.
+    Refused(ReasonCode),
+    /// It would not be put before the organization.
+    Skipped(NotACandidate),
+    /// It would wait.
+    Troubled(Trouble),
+}
+
+impl Engine {
+    /// Reads a mailbox's new messages and asks the organization about them, but delivers and stores
+    /// nothing.
+    ///
+    /// # Errors
+    /// When either side or the store can't be read.
+    pub async fn preview(&self, mailbox: &Mailbox) -> Result<Vec<Preview>, LaneError> {
+        let lane = LaneId { mailbox: mailbox.id, kind: LaneKind::IncomingEmail };
+        let user = self.user(mailbox).await?;
+        let mut link = self.store.cursor(lane).await?.and_then(|cursor| match cursor.position {
+            Position::Start => None,
+            Position::Listing(link) | Position::Following(link) | Position::Settled(link) => Some(link),
+        });
+        let mut previews = Vec::new();
+        let mut seen = BTreeSet::new();
+        loop {
+            let round = match &link {
+                None => self.graph.delta_begin(&user, "inbox", mailbox.floor, self.options.page_size).await,
+                Some(link) => self.graph.delta_follow(&user, link, self.options.page_size).await,
+            }
+            .map_err(|error| LaneError::graph(&error))?;
+            let mut headers: Vec<MessageHeader> = round
+                .entries
+                .into_iter()
+                .filter_map(|entry| match entry {
+                    Entry::Message(header) if seen.insert(header.id.clone()) => Some(*header),
+                    _ => None,
+                })
+                .collect();
+            let ids: Vec<_> = headers.iter().map(|header| header.id.clone()).collect();
+            let known: BTreeSet<_> =
+                self.store.decisions(lane, &ids).await?.into_iter().map(|decision| decision.item).collect();
+            headers.retain(|header| !known.contains(&header.id));
+            previews.extend(self.foretell(mailbox, headers).await?);
+            match round.place {
+                Place::More(next) => link = Some(next),
+                Place::Over(_) => return Ok(previews),
+            }
+        }
+    }
+
+    async fn foretell(&self, mailbox: &Mailbox, headers: Vec<MessageHeader>) -> Result<Vec<Preview>, LaneError> {
+        let Some(address) = &mailbox.address else { return Ok(Vec::new()) };
+        let mut previews = Vec::new();
+        let mut asked = Vec::new();
+        for header in headers {
+            match judge(&header, address, mailbox.floor) {
+                Ok(()) => asked.push(header),
+                Err(reason) => previews.push(Preview { header, would_be: WouldBe::Skipped(reason) }),
+            }
+        }
+        let questions: Vec<Question> =
+            asked.iter().map(|header| Question::about(header, header.identity(self.tenant))).collect();
+        let answers = self.dynamics.check_incoming(&questions).await.map_err(|error| LaneError::dynamics(&error))?;
+        previews.extend(asked.into_iter().zip(answers).map(|(header, answer)| {
+            let would_be = match answer {
+                Ok(Verdict { deliver: true, reason }) => WouldBe::Promoted(reason),
+                Ok(Verdict { deliver: false, reason }) => WouldBe::Refused(reason),
+                Err(error) => WouldBe::Troubled(hybridge_dynamics::trouble(&error)),
+            };
+            Preview { header, would_be }
+        }));
+        Ok(previews)
+    }
+}

@@ -1,0 +1,99 @@
+//! Reads the configuration that lives in the organization, and refuses to work where Dynamics' own
+//! synchronization does.
+
+use std::sync::PoisonError;
+
+use hybridge_core::{
+    eligibility::{Mailbox, judge},
+    trouble::{Class, Trouble},
+};
+use hybridge_dynamics::{Channel, OrganizationSettings};
+use hybridge_store::{Installation, MailboxRow};
+
+use crate::{engine::Engine, error::Error};
+
+/// What the organization's configuration says.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Its settings.
+    pub settings: OrganizationSettings,
+    /// The mailboxes that take part.
+    pub eligible: Vec<Mailbox>,
+    /// Mailboxes that take no part, with the reason.
+    pub others: Vec<MailboxRow>,
+}
+
+/// Whether anything may run.
+#[derive(Debug, Clone)]
+pub enum Readiness {
+    /// Yes.
+    Ready,
+    /// No: what stands in the way.
+    Refused(Trouble),
+}
+
+impl Setup {
+    /// Whether Hybridge may work: the organization must have handed its email to an external synchroniser,
+    /// or two would work on the same mailboxes (dynamics.md 6.6).
+    pub fn readiness(&self) -> Readiness {
+        match self.settings.channel {
+            Channel::EmailRouter => Readiness::Ready,
+            Channel::ServerSideSynchronization => Readiness::Refused(Trouble::new(
+                Class::Denied,
+                format!(
+                    "the organization {} processes its email with its own server-side synchronization",
+                    self.settings.name
+                ),
+                "Two synchronisers must not work on the same mailboxes. In Dynamics open Settings, Administration, System \
+                 Settings, Email, and set \"Process Email Using\" to \"Microsoft Dynamics 365 Email Router\" (that means: an \
+                 external synchroniser). Hybridge goes on by itself within five minutes. While this is not changed, Dynamics \
+                 also refuses Hybridge's deliveries with RouterIsDisabled (0x8005e246).",
+            )),
+        }
+    }
+}
+
+impl Engine {
+    /// Reads settings and mailboxes, stores them, and binds the store to this organization and tenant.
+    ///
+    /// # Errors
+    /// When the organization can't be asked, the store fails, or it belongs to another organization.
+    pub async fn set_up(&self) -> Result<Setup, Error> {
+        let failed = |error| Error::Organization(hybridge_dynamics::trouble(&error));
+        let settings = self.dynamics.settings().await.map_err(failed)?;
+        self.store.bind(&Installation { organization: settings.id, tenant: self.tenant }).await?;
+        *self.attachment_bytes.lock().unwrap_or_else(PoisonError::into_inner) = settings.attachment_bytes;
+        let read = self.clock.now();
+        let rows: Vec<MailboxRow> = self
+            .dynamics
+            .mailboxes()
+            .await
+            .map_err(failed)?
+            .into_iter()
+            .map(|mailbox| {
+                let ineligible = judge(&mailbox, settings.approval).err();
+                MailboxRow { mailbox, ineligible, read }
+            })
+            .collect();
+        self.store.put_mailboxes(&rows).await?;
+        self.load_subscriptions().await?;
+        let (taking_part, others): (Vec<MailboxRow>, Vec<MailboxRow>) =
+            rows.into_iter().partition(|row| row.ineligible.is_none());
+        let eligible = taking_part.into_iter().map(|row| row.mailbox).collect();
+        Ok(Setup { settings, eligible, others })
+    }
+
+    /// Stores which road the email messages take, once that is known, so that it is probed only once.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remember_route(&self) -> Result<(), hybridge_store::Error> {
+        match self.dynamics.route() {
+            Some(route) => self.store.put_fact(ROUTE_FACT, Some(&route.to_string())).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Under this key the store keeps the road that the email messages take.
+pub const ROUTE_FACT: &str = "dynamics-route";

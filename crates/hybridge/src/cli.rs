@@ -1,0 +1,220 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Keeps Dynamics 365 on-premises and Exchange Online in step, over Microsoft Graph.
+#[derive(Debug, Parser)]
+#[command(name = "hybridge", version, max_term_width = 100, after_help = "Exit codes: 0 all went well, 3 done with troubles, 4 denied, 5 temporary, 6 configuration, 7 refused for safety, 8 locked, 9 storage. Everything: docs/reference/exit-codes.md")]
+pub(crate) struct Cli {
+    /// The configuration file.
+    #[arg(long, short, global = true, default_value = "hybridge.toml", env = "HYBRIDGE_CONFIG", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Print one JSON object in place of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log more: -v what happens, -vv every call that is repeated.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented configuration.
+    Init(Box<InitArgs>),
+    /// Is this configuration right; can both sides be reached and signed in to?
+    Check,
+    /// Keep all mailboxes in step until stopped (Ctrl-C; a second one stops at once).
+    Run,
+    /// Bring mailboxes in step once.
+    Sync(SyncArgs),
+    /// Tell what was decided about a message or record, when and why.
+    Explain {
+        /// A Message-Id, a record id, an item id, or a part of a subject or sender.
+        what: String,
+    },
+    /// How the mailboxes fare, what is wrong and what to do.
+    Status {
+        /// List every mailbox, not only those in trouble.
+        #[arg(long)]
+        all: bool,
+    },
+    /// An emulated tenant and organization on this machine, to try things out.
+    Sandbox(SandboxArgs),
+    /// Show the whole thing at work on a made-up company.
+    Demo(DemoArgs),
+    /// Run the whole system under seeded faults and check that the promises hold.
+    Simulate(SimulateArgs),
+    /// Measure.
+    Bench {
+        #[command(subcommand)]
+        what: BenchCommand,
+    },
+    /// Write shell completions to standard output.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The tenant's id (a GUID; Entra admin centre, Overview).
+    #[arg(long)]
+    pub(crate) tenant: Option<String>,
+    /// The application (client) id of Hybridge's app registration.
+    #[arg(long)]
+    pub(crate) client_id: Option<String>,
+    /// The certificate with its key: a PFX or PEM file. Left out, a new one is made and its public part written beside it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate: Option<String>,
+    /// A file that holds the certificate's password.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) certificate_password_file: Option<String>,
+    /// The organization's URL.
+    #[arg(long, value_name = "URL")]
+    pub(crate) organization: Option<String>,
+    /// The service account: DOMAIN\user or user@domain.
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// A file that holds the service account's password.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<String>,
+    /// The client id registered in AD FS.
+    #[arg(long)]
+    pub(crate) adfs_client_id: Option<String>,
+    /// A certificate authority (PEM) to trust beside the machine's own.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authority: Vec<String>,
+    /// Another Entra ID than Microsoft's (the sandbox).
+    #[arg(long, value_name = "URL", hide = true)]
+    pub(crate) login_url: Option<String>,
+    /// Another Graph than Microsoft's (the sandbox).
+    #[arg(long, value_name = "URL", hide = true)]
+    pub(crate) graph_url: Option<String>,
+    /// Take everything from a running sandbox's folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) sandbox: Option<PathBuf>,
+    /// Replace an existing file.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Show what would be written, write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArgs {
+    /// Look into every mailbox once and end (without it, see `hybridge run`).
+    #[arg(long, required = true)]
+    pub(crate) once: bool,
+    /// Only this mailbox: its address or name (can be given several times).
+    #[arg(long)]
+    pub(crate) mailbox: Vec<String>,
+    /// Ask both sides and show what would be done, but do and store nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<SandboxCommand>,
+    #[command(flatten)]
+    pub(crate) start: SandboxStart,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SandboxCommand {
+    /// Put your own mail (.eml, Maildir, mbox) into a mailbox of a running sandbox.
+    Import {
+        /// Files and folders.
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The mailbox's address.
+        #[arg(long)]
+        mailbox: String,
+        /// The mail folder.
+        #[arg(long, default_value = "inbox")]
+        folder: String,
+        /// The running sandbox's folder.
+        #[arg(long, default_value = "sandbox", value_name = "FOLDER")]
+        sandbox: PathBuf,
+        /// Only say what would be imported.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SandboxStart {
+    /// The folder that certificates, passwords and the ready configuration are written to.
+    #[arg(long, default_value = "sandbox", value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// The first of five ports; without it free ones are chosen.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    #[command(flatten)]
+    pub(crate) size: Size,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Size {
+    /// How many mailboxes the made-up company has.
+    #[arg(long, default_value_t = 12)]
+    pub(crate) mailboxes: usize,
+    /// How many messages lie in them at the beginning.
+    #[arg(long, default_value_t = 600)]
+    pub(crate) messages: usize,
+    /// The same seed makes the same company and the same weather.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The weather: calm, breezy, stormy, or single faults such as throttle=0.05,cut-after=0.01,latency=20..200ms.
+    #[arg(long, default_value = "calm")]
+    pub(crate) faults: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// End by itself instead of staying up.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How many messages the company's people write while you watch.
+    #[arg(long, default_value_t = 60)]
+    pub(crate) live: usize,
+    #[command(flatten)]
+    pub(crate) size: Size,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 200)]
+    pub(crate) seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) first: u64,
+    /// Replay one seed and tell what happens in it.
+    #[arg(long, conflicts_with_all = ["seeds", "first"])]
+    pub(crate) replay: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchCommand {
+    /// The first reading of full mailboxes, and what idle ones cost.
+    Incoming {
+        /// How many messages.
+        #[arg(long, default_value_t = 2000)]
+        messages: usize,
+        /// In how many mailboxes.
+        #[arg(long, default_value_t = 8)]
+        mailboxes: usize,
+        /// How many idle mailboxes to measure the memory with; 0 leaves this out.
+        #[arg(long, default_value_t = 10_000)]
+        idle: usize,
+    },
+}

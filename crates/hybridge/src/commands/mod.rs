@@ -1,0 +1,13 @@
+//! The commands, one a file.
+
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod init;
+pub(crate) mod run;
+pub(crate) mod sandbox;
+pub(crate) mod simulate;
+pub(crate) mod status;
+pub(crate) mod sync;

@@ -1,0 +1,137 @@
+//! The configuration: one TOML file, overrides from the environment, secrets by reference.
+
+mod load;
+mod secret;
+mod template;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use url::Url;
+use uuid::Uuid;
+
+pub(crate) use load::{SETTINGS, load};
+pub(crate) use secret::SecretSource;
+pub(crate) use template::{Answers, render};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) tenant: TenantConfig,
+    pub(crate) organization: OrganizationConfig,
+    #[serde(default)]
+    pub(crate) store: StoreConfig,
+    #[serde(default)]
+    pub(crate) trust: TrustConfig,
+    #[serde(default)]
+    pub(crate) sync: SyncConfig,
+    #[serde(default)]
+    pub(crate) console: ConsoleConfig,
+    /// The folder that relative paths start from: the file's own.
+    #[serde(skip)]
+    pub(crate) folder: PathBuf,
+}
+
+/// The Exchange Online side.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantConfig {
+    pub(crate) id: Uuid,
+    pub(crate) client_id: Uuid,
+    #[serde(default)]
+    pub(crate) cloud: CloudName,
+    pub(crate) certificate: PathBuf,
+    pub(crate) certificate_password: Option<SecretSource>,
+    pub(crate) authority: Option<Url>,
+    pub(crate) graph: Option<Url>,
+}
+
+/// Microsoft's clouds (graph.md 1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CloudName {
+    #[default]
+    Global,
+    UsGovL4,
+    UsGovL5,
+    China,
+}
+
+/// The CRM side.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrganizationConfig {
+    pub(crate) url: Url,
+    #[serde(default = "default_api_version")]
+    pub(crate) api_version: String,
+    pub(crate) user: String,
+    pub(crate) password: SecretSource,
+    pub(crate) adfs_client_id: Uuid,
+    #[serde(default = "default_request_mb")]
+    pub(crate) largest_request_mb: u64,
+    #[serde(default = "default_calls_at_once")]
+    pub(crate) calls_at_once: u32,
+}
+
+fn default_api_version() -> String {
+    "9.1".to_owned()
+}
+
+fn default_request_mb() -> u64 {
+    12
+}
+
+fn default_calls_at_once() -> u32 {
+    32
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoreConfig {
+    pub(crate) path: PathBuf,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { path: PathBuf::from("hybridge.db") }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrustConfig {
+    #[serde(default)]
+    pub(crate) authorities: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SyncConfig {
+    pub(crate) poll_seconds: u64,
+    pub(crate) lanes_at_once: usize,
+    pub(crate) page_size: u32,
+}
+
+impl Default for SyncConfig {
+    fn default() -> Self {
+        Self { poll_seconds: 30, lanes_at_once: 32, page_size: 100 }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsoleConfig {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) notification_url: Option<Url>,
+}
+
+impl Config {
+    /// A path of the configuration, relative ones from the file's folder.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+}

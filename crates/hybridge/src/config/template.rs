@@ -1,0 +1,134 @@
+use std::fmt::Write as _;
+
+/// What a new configuration says.
+#[derive(Debug, Clone)]
+pub(crate) struct Answers {
+    pub(crate) tenant_id: String,
+    pub(crate) client_id: String,
+    pub(crate) certificate: String,
+    /// As it stands in the file: `{ env = "…" }`.
+    pub(crate) certificate_password: Option<String>,
+    pub(crate) authority: Option<String>,
+    pub(crate) graph: Option<String>,
+    pub(crate) organization_url: String,
+    pub(crate) user: String,
+    /// As it stands in the file.
+    pub(crate) password: String,
+    pub(crate) adfs_client_id: String,
+    pub(crate) authorities: Vec<String>,
+    pub(crate) listen: Option<String>,
+    pub(crate) notification_url: Option<String>,
+}
+
+/// Writes a configuration with comments.
+pub(crate) fn render(answers: &Answers) -> String {
+    let mut text = String::from(
+        "# Hybridge's configuration. Paths are relative to this file. Every setting can be overridden from the\n\
+         # environment: HYBRIDGE_SYNC_PAGE_SIZE overrides page_size in [sync].\n\
+         # Secrets never stand here: name where they are, as { env = \"NAME\" }, { file = \"path\" } or { prompt = \"words\" }.\n\n",
+    );
+    let mut line = |line: &str| {
+        text.push_str(line);
+        text.push('\n');
+    };
+    line("# The Entra ID tenant that holds the Exchange Online mailboxes, and the app registration of Hybridge in it.");
+    line("[tenant]");
+    line(&format!("id = {}", quoted(&answers.tenant_id)));
+    line(&format!("client_id = {}", quoted(&answers.client_id)));
+    line("# The certificate (PFX, or PEM with certificate and key) whose public part is registered with the app.");
+    line(&format!("certificate = {}", quoted(&answers.certificate)));
+    match &answers.certificate_password {
+        Some(password) => line(&format!("certificate_password = {password}")),
+        None => line("# certificate_password = { env = \"HYBRIDGE_PFX_PASSWORD\" }"),
+    }
+    line("# cloud = \"global\"            # or us-gov-l4, us-gov-l5, china");
+    if let Some(authority) = &answers.authority {
+        line("# Other addresses than Microsoft's, for the sandbox.");
+        line(&format!("authority = {}", quoted(authority)));
+    }
+    if let Some(graph) = &answers.graph {
+        line(&format!("graph = {}", quoted(graph)));
+    }
+    line("");
+    line("# The Dynamics organization (internet-facing deployment with AD FS) and Hybridge's service account in it.");
+    line("[organization]");
+    line(&format!("url = {}", quoted(&answers.organization_url)));
+    line("# DOMAIN\\user or user@domain, as your AD FS wants it.");
+    line(&format!("user = {}", quoted(&answers.user)));
+    line(&format!("password = {}", answers.password));
+    line("# The client that was registered in AD FS with Add-AdfsClient.");
+    line(&format!("adfs_client_id = {}", quoted(&answers.adfs_client_id)));
+    line("# api_version = \"9.1\"");
+    line("# largest_request_mb = 12      # what IIS takes in one request (16 unless it was changed), less some room");
+    line("# calls_at_once = 32           # the most; the right number is found by measuring");
+    line("");
+    line("[trust]");
+    line("# Certificate authorities (PEM) to trust beside the machine's own: an internal AD CS, or the sandbox.");
+    let authorities: Vec<String> = answers.authorities.iter().map(|path| quoted(path)).collect();
+    line(&format!("authorities = [{}]", authorities.join(", ")));
+    line("");
+    line("[store]");
+    line("path = \"hybridge.db\"");
+    line("");
+    line("[sync]");
+    line("# poll_seconds = 30            # the shortest time between two timed looks into a mailbox");
+    line("# lanes_at_once = 32           # mailboxes that are worked on at the same time");
+    line("# page_size = 100");
+    line("");
+    line("# Health, metrics and the receiver of Graph's change notifications. Without it Hybridge polls.");
+    line("[console]");
+    match &answers.listen {
+        Some(listen) => line(&format!("listen = {}", quoted(listen))),
+        None => line("# listen = \"127.0.0.1:8380\""),
+    }
+    match &answers.notification_url {
+        Some(url) => line(&format!("notification_url = {}", quoted(url))),
+        None => line("# notification_url = \"https://hybridge.example.org/graph/notifications\""),
+    }
+    text
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            control if control.is_control() => {
+                // Writing to a String can't fail.
+                let _written = write!(quoted, "\\u{:04x}", u32::from(control));
+            }
+            letter => quoted.push(letter),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let answers = Answers {
+            tenant_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c01".into(),
+            client_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c02".into(),
+            certificate: r"C:\certs\hy\"bridge.pfx".into(),
+            certificate_password: Some("{ file = \"pfx-password\" }".into()),
+            authority: Some("https://localhost:1/".into()),
+            graph: None,
+            organization_url: "https://localhost:2/".into(),
+            user: r"CONTOSO\svc".into(),
+            password: "{ env = \"P\" }".into(),
+            adfs_client_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c03".into(),
+            authorities: vec!["ca.pem".into()],
+            listen: Some("127.0.0.1:8380".into()),
+            notification_url: None,
+        };
+        let config: Config = toml::from_str(&render(&answers)).unwrap();
+        assert_eq!(config.organization.user, r"CONTOSO\svc");
+        assert_eq!(config.tenant.certificate.to_str(), Some(answers.certificate.as_str()));
+    }
+}
