@@ -105,8 +105,7 @@ impl Graph {
                     (request.prefer.applied(), result)
                 }
                 Err(fault) => {
-                    self.state().counts.operations += 1;
-                    *self.state().counts.by_status.entry(fault.status.as_u16()).or_default() += 1;
+                    self.state().counts.count("refused item of a batch".to_owned(), fault.status);
                     (None, Err(fault))
                 }
             };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::StatusCode;
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -83,6 +84,14 @@ pub struct RequestCounts {
     pub by_route: BTreeMap<String, u64>,
     /// Operations by status.
     pub by_status: BTreeMap<u16, u64>,
+}
+
+impl RequestCounts {
+    pub(crate) fn count(&mut self, route: String, status: StatusCode) {
+        self.operations += 1;
+        *self.by_route.entry(route).or_default() += 1;
+        *self.by_status.entry(status.as_u16()).or_default() += 1;
+    }
 }
 
 /// A message that was handed to the transport.

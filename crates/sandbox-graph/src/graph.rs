@@ -163,14 +163,8 @@ impl Graph {
         let now = self.now();
         self.with_state(|state| {
             let envelope = mail.envelope();
-            let mut content = mail.into_content(now);
-            let domain = self.tenant.domains.first().map_or("sandbox.invalid", String::as_str);
-            let id = content
-                .internet_message_id
-                .get_or_insert_with(|| format!("<{}@{domain}>", self.tenant.dice.uuid().simple()))
-                .clone();
-            state.send(content, envelope, None, now, &self.tenant);
-            id
+            let content = mail.into_content(now);
+            state.send(content, envelope, None, now, &self.tenant)
         })
     }
 

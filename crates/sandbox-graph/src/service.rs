@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use hybridge_sandbox_kit::{Call, Reply, Service};
 use uuid::Uuid;
 
@@ -186,16 +186,11 @@ impl Graph {
 
     /// Keeps what tests ask for afterwards.
     pub(crate) fn record(&self, caller: &Caller, request: &Request, result: &Result<Answer, Fault>) {
-        let status = match result {
-            Ok(answer) => answer.status,
-            Err(fault) => fault.status,
-        };
+        let status = status_of(result);
         let at = self.now();
         let names = request.path.names();
         let mut state = self.state();
-        state.counts.operations += 1;
-        *state.counts.by_status.entry(status.as_u16()).or_default() += 1;
-        *state.counts.by_route.entry(route_name(&request.method, &names)).or_default() += 1;
+        state.counts.count(route_name(&request.method, &names), status);
         if request.method != Method::GET && status.is_success() {
             let user_id: Option<Uuid> = state
                 .find_user(request.path.text(1))
@@ -226,8 +221,19 @@ impl Graph {
         };
         self.take_time().await;
         let now = self.now();
-        let result = self.with_state(|state| state.upload(call, now, &self.tenant));
+        let result = self.with_state(|state| {
+            let result = state.upload(call, now, &self.tenant);
+            state.counts.count(format!("{} upload", call.method), status_of(&result));
+            result
+        });
         drop(running);
         result
+    }
+}
+
+fn status_of(result: &Result<Answer, Fault>) -> StatusCode {
+    match result {
+        Ok(answer) => answer.status,
+        Err(fault) => fault.status,
     }
 }

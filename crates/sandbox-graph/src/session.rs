@@ -58,6 +58,13 @@ impl Session<'_> {
                 "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
             ));
         }
+        if user.mailbox == MailboxState::Unavailable {
+            return Err(Fault::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ErrorMailboxStoreUnavailable",
+                "The mailbox database is temporarily unavailable.",
+            ));
+        }
         Ok(user.id)
     }
 

@@ -197,6 +197,8 @@ pub enum MailboxState {
     /// An application access policy keeps apps out: `403 ErrorAccessDenied`, except for what is
     /// granted in [`GraphOptions::mailbox_grants`].
     OutOfScope,
+    /// Its database is down: `503 ErrorMailboxStoreUnavailable`. Mail goes on arriving.
+    Unavailable,
     /// It is full: nothing can be stored and delta queries fail with `403 ErrorQuotaExceeded`.
     QuotaExceeded,
 }
@@ -204,7 +206,7 @@ pub enum MailboxState {
 impl MailboxState {
     /// Whether there is a mailbox in this tenant that mail reaches.
     pub(crate) fn receives(self) -> bool {
-        matches!(self, Self::Normal | Self::OutOfScope)
+        matches!(self, Self::Normal | Self::OutOfScope | Self::Unavailable)
     }
 }
 

@@ -148,6 +148,7 @@ impl Session<'_> {
         };
         subscription.renew(expires, self.now);
         let limit = self.state.options.notifications.subscriptions_per_mailbox;
+        self.state.notifications.keep_up(self.now, self.tenant);
         self.state.notifications.require_room(&subscription, limit)?;
         Ok(subscription)
     }

@@ -123,6 +123,7 @@ pub(crate) struct Sender {
 
 impl State {
     /// Hands a message to the transport: for those in its header, or for those on the envelope.
+    /// Returns its `Message-ID`.
     pub(crate) fn send(
         &mut self,
         mut content: Content,
@@ -130,10 +131,11 @@ impl State {
         sender: Option<Sender>,
         now: Timestamp,
         tenant: &Tenant,
-    ) {
+    ) -> String {
         if content.internet_message_id.is_none() {
             let domain = tenant.domains.first().map_or("sandbox.invalid", String::as_str);
-            content.internet_message_id = Some(format!("<{}@{domain}>", tenant.dice.uuid().simple()));
+            let id = format!("<{}@{domain}>", tenant.dice.uuid().simple());
+            stamp(&mut content, &id);
         }
         if content.sent.is_none() || sender.is_some() {
             content.sent = Some(whole_second(now));
@@ -142,12 +144,14 @@ impl State {
             .unwrap_or_else(|| content.recipients().map(|recipient| recipient.address.clone()).collect());
         let delay = if sender.is_some() { self.options.transport_delay } else { SignedDuration::ZERO };
         let due = now.checked_add(delay).unwrap_or(now);
+        let id = content.internet_message_id.clone().unwrap_or_default();
         let transit = Transit { due, sender, recipients, content };
         if due <= now {
             self.deliver(transit, now, tenant);
         } else {
             self.transits.push_back(transit);
         }
+        id
     }
 
     /// Delivers what is due.
@@ -287,6 +291,15 @@ fn received_copy(mut content: Content, now: Timestamp) -> Arc<Content> {
     let own = std::mem::take(&mut content.headers);
     content.headers = std::iter::once(received).chain(written).chain(own).collect();
     Arc::new(content)
+}
+
+/// Gives a message that has none its id, also in the form in which it came.
+fn stamp(content: &mut Content, id: &str) {
+    content.internet_message_id = Some(id.to_owned());
+    if let Some(raw) = content.mime.take() {
+        content.mime = Some(Bytes::from([format!("Message-ID: {id}\r\n").as_bytes(), &raw].concat()));
+        content.set_header("Message-ID", id);
+    }
 }
 
 /// Exchange keeps times of messages to the second.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     attachments::SMALL_FILE_LIMIT,
+    census::AppWrite,
     graph::Tenant,
     mailbox::{
         edit,
@@ -199,6 +200,14 @@ impl State {
         let message_id = mailbox.codec.item(upload.form, message.item, message.stay);
         mailbox.update(upload.item, now, |message| edit(message).attachments.push(attachment));
         self.publish(upload.user, now, tenant);
+        self.writes.push(AppWrite {
+            at: now,
+            app_id: upload.app_id,
+            user_id: Some(upload.user),
+            method: Method::PUT.to_string(),
+            path: format!("upload/{id}"),
+            status: StatusCode::CREATED.as_u16(),
+        });
         let location = format!(
             "{}api/v2.0/Users('{}')/Messages('{message_id}')/Attachments('{}')",
             tenant.origins.graph,

@@ -45,6 +45,7 @@ async fn mailboxes_that_cannot_be_reached_say_why() {
     for (state, status, code) in [
         (MailboxState::NotEnabled, StatusCode::NOT_FOUND, "MailboxNotEnabledForRESTAPI"),
         (MailboxState::OutOfScope, StatusCode::FORBIDDEN, "ErrorAccessDenied"),
+        (MailboxState::Unavailable, StatusCode::SERVICE_UNAVAILABLE, "ErrorMailboxStoreUnavailable"),
     ] {
         world.graph.set_mailbox_state(world.ada, state).unwrap();
         let refused = world.call(Method::GET, INBOX, &read, "").await;

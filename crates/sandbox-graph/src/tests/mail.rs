@@ -285,3 +285,19 @@ async fn the_same_seed_makes_the_same_tenant() {
     };
     assert_eq!(run(), run());
 }
+
+#[tokio::test(start_paused = true)]
+async fn mail_without_an_id_gets_one_from_the_transport() {
+    let world = World::new();
+    let raw = "From: carol@fabrikam.com\r\nTo: ada@contoso.com\r\nSubject: Bare\r\n\r\nHi";
+    let id = world.graph.deliver(Mail { mime: Some(raw.into()), ..Mail::default() });
+    let message = world.get(INBOX).await.values()[0].clone();
+    assert_eq!(message["internetMessageId"], id);
+    let mime = world.get(&format!("{INBOX}/{}/$value", message["id"].as_str().unwrap())).await;
+    assert!(mime.raw.starts_with(format!("Message-ID: {id}\r\n").as_bytes()));
+}
+
+#[test]
+fn an_empty_mailbox_costs_little() {
+    assert!(size_of::<crate::mailbox::Mailbox>() < 512);
+}
