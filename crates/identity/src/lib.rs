@@ -1,1 +1,37 @@
-//! 
+//! Who Hybridge is to both services: certificates and keys, and the access tokens they are worth.
+//!
+//! Towards Entra ID it signs in with a certificate ([`EntraTokens`]), towards an organization behind
+//! AD FS with a user's name and password ([`AdfsTokens`]). Both are a [`TokenSource`]: whoever needs a
+//! token asks for one each time, and gets the same one until shortly before it ends. What a token opens
+//! is not known here.
+//!
+//! Nothing in this crate prints a secret: not in an error, not in a log line, not through `Debug`.
+
+mod adfs;
+mod assertion;
+mod cache;
+mod certificate;
+mod challenge;
+mod cloud;
+mod credential;
+mod entra;
+mod error;
+mod exchange;
+mod key;
+mod pfx;
+#[cfg(test)]
+mod testing;
+mod token;
+
+pub use adfs::{AdfsFault, AdfsParts, AdfsRefusal, AdfsTokens, ClaimsSignIn, OrganizationSignIn};
+pub use assertion::{AssertionAlgorithm, ClientAssertion};
+pub use certificate::{Certificate, Validity};
+pub use challenge::{Challenge, offered_schemes, parse_challenge};
+pub use cloud::{Cloud, Tenant, UnknownCloud, UnusableTenant};
+pub use credential::Credential;
+pub use entra::{EntraFault, EntraParts, EntraRefusal, EntraTenant, EntraTokens, KeyProblem, discover_entra};
+pub use error::{Error, PfxError};
+pub use token::{Token, TokenSource};
+
+/// A text that is never printed and is wiped from memory when dropped.
+pub use secrecy::{ExposeSecret, SecretString};
