@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use hybridge_sandbox_kit::{Clock, Dice, Origins, Outbound, TokenJudge};
 use jiff::SignedDuration;
+use url::Url;
 use uuid::Uuid;
 
 /// What an emulated tenant is made of.
@@ -44,6 +45,12 @@ pub struct GraphOptions {
     pub protect_received_mail: bool,
     /// The largest message a mailbox sends or stores, in bytes.
     pub message_size_limit: usize,
+    /// Where upload sessions are reached, with a trailing slash; the Graph origin when absent. The
+    /// real ones lie on another host than Graph, so that client libraries send no token there: a
+    /// second name of this machine (`https://127.0.0.1:…/` beside `https://localhost:…/`) does that.
+    pub upload_origin: Option<Url>,
+    /// Refuse uploads that carry an `Authorization` header (graph.md 3.5).
+    pub refuse_upload_authorization: bool,
     /// Roles granted to an app on single mailboxes by Exchange RBAC for Applications, outside the
     /// token (graph.md 1.9).
     pub mailbox_grants: Vec<MailboxGrant>,
@@ -59,6 +66,8 @@ impl Default for GraphOptions {
             transport_delay: SignedDuration::ZERO,
             protect_received_mail: true,
             message_size_limit: 150 * 1024 * 1024,
+            upload_origin: None,
+            refuse_upload_authorization: true,
             mailbox_grants: Vec::new(),
         }
     }

@@ -111,7 +111,8 @@ impl Session<'_> {
         let expires = date_time(upload.expires);
         self.state.uploads.0.insert(id, upload);
         let token = self.tenant.dice.uuid().simple();
-        let url = format!("{}upload/{id}?authtoken={token}", self.tenant.origins.graph);
+        let origin = self.state.options.upload_origin.as_ref().unwrap_or(&self.tenant.origins.graph);
+        let url = format!("{origin}upload/{id}?authtoken={token}");
         let body = json!({
             "uploadUrl": url,
             "expirationDateTime": expires,
@@ -124,7 +125,7 @@ impl Session<'_> {
 impl State {
     /// A call to a pre-authenticated address: a chunk, a question for progress, or a cancellation.
     pub(crate) fn upload(&mut self, call: &Call, now: Timestamp, tenant: &Tenant) -> Result<Answer, Fault> {
-        if call.headers.contains_key("authorization") {
+        if call.headers.contains_key("authorization") && self.options.refuse_upload_authorization {
             return Err(Fault::new(
                 StatusCode::UNAUTHORIZED,
                 "InvalidAuthenticationToken",
