@@ -96,7 +96,7 @@ impl Graph {
         if upload::is_upload(&call) {
             return (None, self.upload(&call).await);
         }
-        let caller = match Caller::authenticate(&call, self.tenant.judge.as_ref()) {
+        let caller = match Caller::authenticate(&call, self.tenant.judge.as_ref(), self.tenant.id) {
             Ok(caller) => caller,
             Err(fault) => return (None, Err(fault)),
         };

@@ -9,7 +9,7 @@ const INBOX: &str = "/v1.0/users/ada@contoso.com/mailFolders/inbox/messages";
 #[tokio::test(start_paused = true)]
 async fn without_a_good_token_there_is_a_challenge() {
     let world = World::new();
-    for headers in [&[][..], &bearer("expired")] {
+    for headers in [&[][..], &bearer("expired"), &bearer("foreign")] {
         let refused = world.call(Method::GET, INBOX, headers, "").await;
         assert_eq!(
             (refused.status, refused.code()),

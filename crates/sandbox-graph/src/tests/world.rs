@@ -15,6 +15,7 @@ use super::schema;
 use crate::{Body, EmailAddress, Graph, GraphOptions, GraphSetup, Mail, NewUser};
 
 pub(super) const APP: Uuid = Uuid::from_u128(0xa99);
+const TENANT: Uuid = Uuid::from_u128(0x7e);
 pub(super) const ALL: &str = "Mail.ReadWrite,Mail.Read,Mail.Send,User.Read.All,Organization.Read.All";
 
 /// A token is the list of its roles.
@@ -26,15 +27,20 @@ impl TokenJudge for RolesAreTheToken {
         assert!(audiences.contains(&"https://graph.microsoft.com"));
         match token {
             "expired" => Err(TokenFault::OutOfTime),
-            roles => Ok(Claims {
-                app_id: Some(APP),
-                object_id: Some(Uuid::from_u128(1)),
-                tenant_id: None,
-                roles: roles.split(',').map(str::to_owned).collect(),
-                user_name: None,
-                expires: Timestamp::MAX,
-            }),
+            "foreign" => Ok(claims(ALL, Uuid::from_u128(0xbad))),
+            roles => Ok(claims(roles, TENANT)),
         }
+    }
+}
+
+fn claims(roles: &str, tenant: Uuid) -> Claims {
+    Claims {
+        app_id: Some(APP),
+        object_id: Some(Uuid::from_u128(1)),
+        tenant_id: Some(tenant),
+        roles: roles.split(',').map(str::to_owned).collect(),
+        user_name: None,
+        expires: Timestamp::MAX,
     }
 }
 
@@ -125,7 +131,7 @@ impl World {
             },
             judge: Arc::new(RolesAreTheToken),
             outbound: Arc::clone(&endpoint) as Arc<dyn Outbound>,
-            tenant_id: Uuid::from_u128(0x7e),
+            tenant_id: TENANT,
             tenant_domains: vec!["contoso.com".to_owned()],
             options,
         });

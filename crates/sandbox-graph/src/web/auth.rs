@@ -47,14 +47,17 @@ impl Need {
 }
 
 impl Caller {
-    /// Verifies the bearer token of a request.
-    pub(crate) fn authenticate(call: &Call, judge: &dyn TokenJudge) -> Result<Self, Fault> {
+    /// Verifies the bearer token of a request to a tenant.
+    pub(crate) fn authenticate(call: &Call, judge: &dyn TokenJudge, tenant_id: Uuid) -> Result<Self, Fault> {
         let token = call.bearer().ok_or_else(|| refusal("Access token is empty."))?;
         let claims = judge.judge(token, &AUDIENCES).map_err(|fault| match fault {
             TokenFault::Invalid(_) => refusal("Invalid JWT access token."),
             TokenFault::OutOfTime => refusal("Lifetime validation failed, the token is expired."),
             TokenFault::WrongAudience(_) => refusal("Access token validation failure. Invalid audience."),
         })?;
+        if claims.tenant_id.is_some_and(|issued_for| issued_for != tenant_id) {
+            return Err(refusal("Access token validation failure. Invalid tenant."));
+        }
         let app_id = claims.app_id.ok_or_else(|| refusal("Access token has no application."))?;
         Ok(Self { app_id, object_id: claims.object_id, roles: claims.roles })
     }
