@@ -138,7 +138,7 @@ impl AdfsTokens {
                 }
                 Err(error) if error.is_transient() => return Err(error),
                 Err(error) => {
-                    tracing::debug!(%error, "the refresh token is not accepted, the password is used")
+                    tracing::debug!(%error, "the refresh token is not accepted, the password is used");
                 }
             }
             self.known().refresh_token = None;

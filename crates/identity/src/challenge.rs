@@ -138,18 +138,15 @@ mod tests {
         values.iter().map(|value| (WWW_AUTHENTICATE, HeaderValue::from_str(value).unwrap())).collect()
     }
 
-    fn expected() -> Option<Challenge> {
-        Some(Challenge {
-            authorization_uri: AUTHORIZE.parse().unwrap(),
-            resource_id: Some(RESOURCE.to_owned()),
-        })
+    fn expected() -> Challenge {
+        Challenge { authorization_uri: AUTHORIZE.parse().unwrap(), resource_id: Some(RESOURCE.to_owned()) }
     }
 
     #[test]
     fn the_observed_header_is_read() {
         let observed = format!("Bearer authorization_uri={AUTHORIZE}, resource_id={RESOURCE}");
         let challenge = parse_challenge(&headers(&[&observed])).unwrap();
-        assert_eq!(Some(&challenge), expected().as_ref());
+        assert_eq!(challenge, expected());
         assert_eq!(challenge.token_endpoint().as_str(), "https://sts.contoso.com/adfs/oauth2/token");
     }
 
@@ -160,16 +157,16 @@ mod tests {
             format!(r#"BEARER  resource_id = {RESOURCE} ,, authorization_uri = "{AUTHORIZE}","#),
             format!(r#"Bearer realm="a, \"b\"", authorization_uri={AUTHORIZE}, resource_id={RESOURCE}"#),
         ] {
-            assert_eq!(parse_challenge(&headers(&[&value])), expected(), "{value}");
+            assert_eq!(parse_challenge(&headers(&[&value])), Some(expected()), "{value}");
         }
     }
 
     #[test]
     fn other_schemes_are_passed_over_wherever_they_stand() {
         let bearer = format!("Bearer authorization_uri={AUTHORIZE}, resource_id={RESOURCE}");
-        assert_eq!(parse_challenge(&headers(&["Negotiate", "NTLM", &bearer])), expected());
+        assert_eq!(parse_challenge(&headers(&["Negotiate", "NTLM", &bearer])), Some(expected()));
         let joined = format!(r#"Negotiate, Basic realm="x", {bearer}, NTLM"#);
-        assert_eq!(parse_challenge(&headers(&[&joined])), expected());
+        assert_eq!(parse_challenge(&headers(&[&joined])), Some(expected()));
         assert_eq!(offered_schemes(&headers(&[&joined])), ["Negotiate", "Basic", "Bearer", "NTLM"]);
         let digest = format!("Digest authorization_uri={AUTHORIZE}");
         assert_eq!(parse_challenge(&headers(&["Negotiate", &digest])), None);
@@ -183,7 +180,7 @@ mod tests {
             assert_eq!(parse_challenge(&headers(&[value])), None, "{value}");
         }
         let usable = format!("Bearer authorization_uri={AUTHORIZE}, resource_id={RESOURCE}");
-        assert_eq!(parse_challenge(&headers(&["Bearer", &usable])), expected());
+        assert_eq!(parse_challenge(&headers(&["Bearer", &usable])), Some(expected()));
     }
 
     #[test]

@@ -16,7 +16,7 @@ const TRIES: u32 = 3;
 /// The pause after the first failure; it doubles after each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// A service that asks for more than this is left alone: the caller decides.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// A sign-in service has no reason to think longer, nor to say more.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_ANSWER_BYTES: usize = 1 << 20;

@@ -20,6 +20,8 @@ mod exchange;
 mod key;
 mod pfx;
 #[cfg(test)]
+mod redaction_tests;
+#[cfg(test)]
 mod testing;
 mod token;
 
