@@ -30,6 +30,8 @@ struct Held {
     /// How many requests have ended, and how the last one failed: whoever waited for it shares that.
     ended: u64,
     failure: Option<Error>,
+    /// Until this instant the failure stands for every further request.
+    refused_until: Option<Timestamp>,
 }
 
 enum AtHand {
@@ -60,10 +62,15 @@ impl TokenCache {
             AtHand::Fresh(token) | AtHand::Ageing(token) => return Ok(token),
             AtHand::None { .. } => {}
         }
-        if let Some(failure) = self.failure_since(ended) {
+        if let Some(failure) = self.standing_failure(ended, clock.now()) {
             return Err(failure);
         }
-        self.record(issue().await)
+        let outcome = issue().await;
+        match &outcome {
+            Ok(token) => self.keep(token.clone()),
+            Err(error) => self.keep_failure(error.clone(), clock.now()),
+        }
+        outcome
     }
 
     /// Forgets a token, if it is the one at hand. Says whether it was.
@@ -88,7 +95,10 @@ impl TokenCache {
             }
             Err(error) => {
                 tracing::warn!(%error, expires_at = %current.expires_at(), "the token could not be renewed ahead of time");
-                self.held().replace_from = clock.now().checked_add(PAUSE).ok();
+                let now = clock.now();
+                self.keep_failure(error, now);
+                let mut held = self.held();
+                held.replace_from = held.refused_until.max(now.checked_add(PAUSE).ok());
                 current
             }
         }
@@ -106,21 +116,19 @@ impl TokenCache {
         }
     }
 
-    fn failure_since(&self, ended: u64) -> Option<Error> {
+    /// The last failure, if it came while the caller waited (`ended` was counted before), or still stands.
+    fn standing_failure(&self, ended: u64, now: Timestamp) -> Option<Error> {
         let held = self.held();
-        if held.ended > ended { held.failure.clone() } else { None }
+        let stands = held.ended > ended || held.refused_until.is_some_and(|until| now < until);
+        if stands { held.failure.clone() } else { None }
     }
 
-    fn record(&self, outcome: Result<Token, Error>) -> Result<Token, Error> {
-        match &outcome {
-            Ok(token) => self.keep(token.clone()),
-            Err(error) => {
-                let mut held = self.held();
-                held.ended += 1;
-                held.failure = Some(error.clone());
-            }
-        }
-        outcome
+    fn keep_failure(&self, error: Error, now: Timestamp) {
+        let mut held = self.held();
+        let pause = SignedDuration::try_from(error.stands_for()).unwrap_or(SignedDuration::MAX);
+        held.refused_until = now.checked_add(pause).ok();
+        held.ended += 1;
+        held.failure = Some(error);
     }
 
     fn keep(&self, token: Token) {
@@ -129,6 +137,7 @@ impl TokenCache {
         held.token = Some(token);
         held.ended += 1;
         held.failure = None;
+        held.refused_until = None;
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

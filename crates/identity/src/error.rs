@@ -4,7 +4,12 @@ use http::StatusCode;
 use hybridge_net::{TransportError, TransportFault};
 use url::Url;
 
-use crate::{AdfsRefusal, EntraRefusal};
+use crate::{AdfsFault, AdfsRefusal, EntraRefusal};
+
+/// Active Directory locks accounts after some wrong passwords within half an hour, as a rule.
+const WRONG_PASSWORD_STANDS: Duration = Duration::from_mins(15);
+/// Somebody must change something first.
+const REFUSAL_STANDS: Duration = Duration::from_secs(30);
 
 /// A certificate can't be used, or no token was given. Never holds a secret.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -192,6 +197,16 @@ impl Error {
             Self::Adfs(refusal) => refusal.retry_after(),
             Self::UnexpectedAnswer { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+
+    /// How long the answer would be the same, so that asking again does harm: a password tried over and
+    /// over locks the account, and a service that asks for a pause means every caller.
+    pub(crate) fn stands_for(&self) -> Duration {
+        match self {
+            _ if self.is_transient() => self.retry_after().unwrap_or(Duration::ZERO),
+            Self::Adfs(refusal) if refusal.fault() == AdfsFault::WrongPassword => WRONG_PASSWORD_STANDS,
+            _ => REFUSAL_STANDS,
         }
     }
 

@@ -66,7 +66,8 @@ impl fmt::Debug for Token {
 #[async_trait]
 pub trait TokenSource: Send + Sync + fmt::Debug {
     /// A token that is good for a while: the one at hand, or a new one. Callers that wait at the same
-    /// time share one request and its outcome.
+    /// time share one request and its outcome. A refusal stands for a while without being asked for
+    /// again: 30 seconds, 15 minutes for a wrong password, or as long as the service asked for.
     async fn token(&self) -> Result<Token, Error>;
 
     /// The service refused this token (401): it is not given out again.

@@ -160,8 +160,40 @@ async fn after_a_refusal_the_organization_is_asked_again() {
     });
     let tokens = tokens(&service);
     tokens.token().await.unwrap_err();
+    advance(std::time::Duration::from_secs(30)).await;
     tokens.token().await.unwrap();
     assert_eq!(service.seen().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_is_not_tried_until_the_account_is_locked() {
+    let service =
+        deployment(|_| Some(refused("invalid_grant", "MSIS9659: Invalid 'username' or 'password'.")));
+    let tokens = tokens(&service);
+    for _ in 0..120 {
+        tokens.token().await.unwrap_err();
+        advance(std::time::Duration::from_secs(15)).await;
+    }
+    assert!(grants(&service).len() <= 2, "two tries in half an hour, not 120");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_changed_meanwhile_is_not_tried_over_and_over_before_the_token_ends() {
+    let mut first = true;
+    let service = deployment(move |_| {
+        if std::mem::take(&mut first) {
+            return Some(granted("a"));
+        }
+        Some(refused("invalid_grant", "MSIS9659: Invalid 'username' or 'password'."))
+    });
+    let tokens = tokens(&service);
+    tokens.token().await.unwrap();
+    advance(std::time::Duration::from_mins(55)).await;
+    for _ in 0..60 {
+        tokens.token().await.ok();
+        advance(std::time::Duration::from_secs(14)).await;
+    }
+    assert_eq!(grants(&service), ["password", "refresh_token", "password"], "one try in 14 minutes");
 }
 
 #[tokio::test(start_paused = true)]

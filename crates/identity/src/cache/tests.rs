@@ -20,6 +20,7 @@ struct Issuer {
     asked: AtomicU32,
     lifetime: SignedDuration,
     broken: std::sync::atomic::AtomicBool,
+    pause: Mutex<Option<Duration>>,
 }
 
 impl Issuer {
@@ -30,6 +31,7 @@ impl Issuer {
             asked: AtomicU32::new(0),
             lifetime,
             broken: false.into(),
+            pause: Mutex::default(),
         })
     }
 
@@ -38,7 +40,9 @@ impl Issuer {
         let now = self.clock.now();
         sleep(Duration::from_secs(1)).await;
         if self.broken.load(Ordering::Relaxed) {
-            return Err(Error::KeyUnreadable { detail: format!("failure {number}") });
+            let (status, retry_after) = (http::StatusCode::BAD_GATEWAY, *self.pause.lock().unwrap());
+            let (address, detail) = (String::new(), format!("failure {number}"));
+            return Err(Error::UnexpectedAnswer { address, status, detail, retry_after });
         }
         Ok(Token::bearer(format!("token {number}").into(), now, now + self.lifetime).unwrap())
     }
@@ -90,6 +94,21 @@ async fn a_hundred_callers_share_one_failure_and_the_next_one_tries_again() {
     assert_eq!(issuer.asked(), 1);
 
     issuer.break_down(false);
+    assert_eq!(issuer.get().await.unwrap(), "token 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_the_service_asks_for_holds_for_every_caller() {
+    let issuer = Issuer::new(HOUR);
+    issuer.break_down(true);
+    *issuer.pause.lock().unwrap() = Some(Duration::from_mins(5));
+    issuer.get().await.unwrap_err();
+    issuer.break_down(false);
+
+    advance(Duration::from_secs(299)).await;
+    assert!(issuer.get().await.unwrap_err().ends_with("failure 1"));
+    assert_eq!(issuer.asked(), 1);
+    advance(Duration::from_secs(1)).await;
     assert_eq!(issuer.get().await.unwrap(), "token 2");
 }
 
