@@ -57,6 +57,14 @@ pub enum Error {
         /// The overtaken run.
         epoch: Epoch,
     },
+    /// A run of one lane wanted to store what belongs to another.
+    #[error("a run of lane {lane} can't store what belongs to lane {other}")]
+    OtherLane {
+        /// The lane of the run.
+        lane: LaneId,
+        /// The lane that it reached for.
+        other: LaneId,
+    },
 }
 
 impl Error {
@@ -73,7 +81,9 @@ impl Error {
                 "Move the file away and start again: Hybridge reads the mailboxes anew, and the organization's own duplicate \
                  check keeps emails from being made twice. Keep the damaged file for a support case."
             }
-            Self::Database(_) => "Try again; if it stays, keep the message for a support case.",
+            Self::Database(_) | Self::OtherLane { .. } => {
+                "Try again; if it stays, keep the message for a support case."
+            }
             Self::OtherInstallation { .. } => {
                 "If this is a copy for tests, give it a database of its own ([store] path). If the organization or tenant was \
                  really replaced, start with a new database."

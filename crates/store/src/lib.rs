@@ -1,6 +1,6 @@
 //! What must survive: mailboxes, lanes, cursors, intents, decisions, links and subscriptions.
 //!
-//! [`Store`] is the contract; [`contract`] is its test, which every implementation passes:
+//! [`Store`] is the contract; the module `contract` is its test, which every implementation passes:
 //! [`SqliteStore`] (one file, for one node) and [`MemoryStore`] (for the simulation).
 //!
 //! Three rules hold in every implementation:
@@ -11,11 +11,10 @@
 //!   refused ([`Error::Fenced`]), so a slow run can't commit over its successor.
 //! - **Case matters.** Item ids are compared byte for byte.
 
-pub mod contract;
 mod error;
+mod lookup;
 mod memory;
 mod model;
-mod sqlite;
 
 use async_trait::async_trait;
 use hybridge_core::{
@@ -31,7 +30,6 @@ pub use model::{
     Commit, Cursor, Epoch, Health, Installation, Intent, Lane, Link, MailboxRow, Position, RunEnd, Search,
     Subscription, Tally,
 };
-pub use sqlite::SqliteStore;
 
 /// The result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -76,8 +74,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The intents whose outcome is not known yet, oldest first.
     async fn open_intents(&self, lane: LaneId) -> Result<Vec<Intent>>;
 
-    /// In one transaction: stores decisions (a decision replaces the older one about the same item of
-    /// the same lane) and links, closes intents, moves the cursor.
+    /// In one transaction: stores decisions and links (each replaces the older one about the same item
+    /// of the same lane), closes intents, moves the cursor. What belongs to another lane is
+    /// refused with [`Error::OtherLane`].
     async fn commit(&self, lane: LaneId, epoch: Epoch, commit: &Commit) -> Result<()>;
 
     /// The decisions about the given items, in no particular order; items never decided are left out.
@@ -92,7 +91,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Decisions that match, newest first, up to 100.
     async fn search(&self, search: &Search) -> Result<Vec<Decision>>;
 
-    /// The links of a record.
+    /// The links of a record, oldest first.
     async fn links_of(&self, record: RecordId) -> Result<Vec<Link>>;
 
     /// How many decisions of each outcome there are, of one lane or of all.

@@ -12,6 +12,8 @@ use hybridge_core::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::error::Error;
+
 /// The two sides that a store serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Installation {
@@ -33,9 +35,16 @@ pub struct MailboxRow {
 }
 
 /// The number of a lane's run; each run has a higher one than the run before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub i64);
+
+impl Epoch {
+    /// The epoch of the run that comes after.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
 
 impl fmt::Display for Epoch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,6 +78,25 @@ pub struct Health {
     pub next_due: Option<Timestamp>,
     /// Whether its first full reading of the mailbox is done.
     pub caught_up: bool,
+}
+
+impl Health {
+    /// A run begins.
+    pub(crate) fn begun(&mut self, now: Timestamp) {
+        self.last_started = Some(now);
+    }
+
+    /// A run ended.
+    pub(crate) fn ended(&mut self, end: &RunEnd) {
+        if end.trouble.is_some() {
+            self.failures = self.failures.saturating_add(1);
+        } else {
+            self.failures = 0;
+            self.last_succeeded = Some(end.at);
+        }
+        self.trouble.clone_from(&end.trouble);
+        self.next_due = Some(end.next_due);
+    }
 }
 
 /// How a run ended.
@@ -155,6 +183,18 @@ pub struct Commit {
     pub closed: Vec<ItemId>,
     /// The first full reading is done.
     pub caught_up: bool,
+}
+
+impl Commit {
+    /// Refuses what belongs to another lane: the epoch that is checked says nothing about that one.
+    pub(crate) fn stays_in(&self, lane: LaneId) -> Result<(), Error> {
+        let decided = self.decisions.iter().map(|decision| decision.lane);
+        let linked = self.links.iter().map(|link| link.lane);
+        match decided.chain(linked).find(|other| *other != lane) {
+            Some(other) => Err(Error::OtherLane { lane, other }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What to look for among the decisions.
