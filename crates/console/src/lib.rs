@@ -44,7 +44,12 @@ pub struct Console {
 
 impl Console {
     /// A console over a store that wakes lanes through `wakes`.
-    pub fn new(store: Arc<dyn Store>, wakes: Arc<dyn Wakes>, liveness: Arc<Liveness>, metrics: Registry) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        wakes: Arc<dyn Wakes>,
+        liveness: Arc<Liveness>,
+        metrics: Registry,
+    ) -> Self {
         let (sender, posts) = mpsc::channel(WAITING_POSTS);
         let shared = Shared { posts: sender, liveness, metrics: Arc::new(metrics) };
         let router = Router::new()

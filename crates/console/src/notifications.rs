@@ -145,7 +145,10 @@ mod tests {
         let post = br#"{"value":[{"subscriptionId":"s1","clientState":"right"},
             {"subscriptionId":"s1","clientState":"right","lifecycleEvent":"subscriptionRemoved"}]}"#;
         work_on(post, &store, &woken).await;
-        assert_eq!(*woken.0.lock().unwrap(), [(lane(), Signal::Changed), (lane(), Signal::SubscriptionRemoved)]);
+        assert_eq!(
+            *woken.0.lock().unwrap(),
+            [(lane(), Signal::Changed), (lane(), Signal::SubscriptionRemoved)]
+        );
     }
 
     #[tokio::test]

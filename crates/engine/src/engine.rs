@@ -147,7 +147,11 @@ impl Engine {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn run_lane(&self, mailbox: &Mailbox, interval: Duration) -> Result<RunReport, hybridge_store::Error> {
+    pub async fn run_lane(
+        &self,
+        mailbox: &Mailbox,
+        interval: Duration,
+    ) -> Result<RunReport, hybridge_store::Error> {
         let lane = LaneId { mailbox: mailbox.id, kind: LaneKind::IncomingEmail };
         let failures_before = self.store.lane(lane).await?.map_or(0, |lane| lane.health.failures);
         let epoch = self.store.begin_run(lane, self.clock.now()).await?;
@@ -200,7 +204,8 @@ impl Engine {
         };
         let key = user_fact(mailbox.id);
         // The address is part of what is remembered: a record that gets another address is looked up anew.
-        if let Some((known, user)) = self.store.fact(&key).await?.as_deref().and_then(|fact| fact.split_once('\n'))
+        if let Some((known, user)) =
+            self.store.fact(&key).await?.as_deref().and_then(|fact| fact.split_once('\n'))
             && known.eq_ignore_ascii_case(address.as_str())
         {
             return Ok(UserRef::new(user));
@@ -215,7 +220,9 @@ impl Engine {
                 )));
             }
             // Without the permission to read users the address itself serves as the name.
-            Err(error) if error.failure().is_some_and(|failure| failure.status.as_u16() == 403) => address.to_string(),
+            Err(error) if error.failure().is_some_and(|failure| failure.status.as_u16() == 403) => {
+                address.to_string()
+            }
             Err(error) => return Err(LaneError::graph(&error)),
         };
         self.store.put_fact(&key, Some(&format!("{address}\n{user}"))).await?;

@@ -79,7 +79,11 @@ impl Engine {
         }
     }
 
-    async fn foretell(&self, mailbox: &Mailbox, headers: Vec<MessageHeader>) -> Result<Vec<Preview>, LaneError> {
+    async fn foretell(
+        &self,
+        mailbox: &Mailbox,
+        headers: Vec<MessageHeader>,
+    ) -> Result<Vec<Preview>, LaneError> {
         let Some(address) = &mailbox.address else { return Ok(Vec::new()) };
         let mut previews = Vec::new();
         let mut asked = Vec::new();
@@ -91,7 +95,8 @@ impl Engine {
         }
         let questions: Vec<Question> =
             asked.iter().map(|header| Question::about(header, header.identity(self.tenant))).collect();
-        let answers = self.dynamics.check_incoming(&questions).await.map_err(|error| LaneError::dynamics(&error))?;
+        let answers =
+            self.dynamics.check_incoming(&questions).await.map_err(|error| LaneError::dynamics(&error))?;
         previews.extend(asked.into_iter().zip(answers).map(|(header, answer)| {
             let would_be = match answer {
                 Ok(Verdict { deliver: true, reason }) => WouldBe::Promoted(reason),

@@ -190,11 +190,16 @@ impl Runner {
             }
         };
         let Some(lane) = self.running.remove(&id) else { return Ok(()) };
-        if report.trouble.is_some() { self.troubled.insert(lane) } else { self.troubled.remove(&lane) };
+        if report.trouble.is_some() {
+            self.troubled.insert(lane)
+        } else {
+            self.troubled.remove(&lane)
+        };
         self.engine.metrics.lanes_in_trouble.set(i64::try_from(self.troubled.len()).unwrap_or(i64::MAX));
         self.engine.remember_route().await?;
         let woken = self.again.remove(&lane) && report.trouble.is_none();
-        let due = if woken { self.now() } else { report.next_due.unwrap_or_else(|| self.after(self.interval())) };
+        let due =
+            if woken { self.now() } else { report.next_due.unwrap_or_else(|| self.after(self.interval())) };
         self.schedule(lane, due);
         Ok(())
     }
@@ -279,10 +284,13 @@ impl Runner {
         let stored: BTreeMap<LaneId, hybridge_store::Lane> =
             self.engine.store.lanes().await?.into_iter().map(|lane| (lane.id, lane)).collect();
         let now = self.now();
-        for lane in lanes.keys().filter(|lane| !self.mailboxes.contains_key(&lane.mailbox)) {
+        let new: Vec<LaneId> =
+            lanes.keys().filter(|lane| !self.mailboxes.contains_key(&lane.mailbox)).copied().collect();
+        for lane in new {
             // After a start every lane runs once, as nobody knows what was missed; one in trouble keeps its pause.
-            let due = stored.get(lane).filter(|lane| !is_well(&lane.health)).and_then(|lane| lane.health.next_due);
-            self.schedule(*lane, due.unwrap_or(now).min(self.after(Duration::from_secs(60))));
+            let due =
+                stored.get(&lane).filter(|lane| !is_well(&lane.health)).and_then(|lane| lane.health.next_due);
+            self.schedule(lane, due.unwrap_or(now).min(self.after(Duration::from_secs(60))));
         }
         self.mailboxes = lanes.into_values().map(|mailbox| (mailbox.id, mailbox)).collect();
         self.engine.metrics.lanes.set(i64::try_from(self.mailboxes.len()).unwrap_or(i64::MAX));

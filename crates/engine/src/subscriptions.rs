@@ -38,11 +38,19 @@ impl Engine {
                 return Ok(());
             }
             if let Ok(renewed) = self.graph.renew(&subscription.id, expires).await {
-                return self.keep(Subscription { expires: renewed.expiration_date_time, ..subscription }).await;
+                return self
+                    .keep(Subscription { expires: renewed.expiration_date_time, ..subscription })
+                    .await;
             }
         }
         let client_state = self.chance.uuid().simple().to_string();
-        let wanted = NewSubscription { user, notification_url: url, lifecycle_url: url, client_state: &client_state, expires };
+        let wanted = NewSubscription {
+            user,
+            notification_url: url,
+            lifecycle_url: url,
+            client_state: &client_state,
+            expires,
+        };
         match self.graph.subscribe(&wanted).await {
             Ok(made) => {
                 self.keep(Subscription {
@@ -63,7 +71,10 @@ impl Engine {
 
     async fn keep(&self, subscription: Subscription) -> Result<(), LaneError> {
         self.store.put_subscription(&subscription).await?;
-        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).insert(subscription.lane, subscription);
+        self.subscriptions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(subscription.lane, subscription);
         Ok(())
     }
 
@@ -81,7 +92,8 @@ impl Engine {
         let mut kept = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(subscription) = kept.get_mut(&lane) {
             let now = self.clock.now();
-            subscription.expires = now.checked_add(Duration::from_secs(60)).unwrap_or(now).min(subscription.expires);
+            subscription.expires =
+                now.checked_add(Duration::from_secs(60)).unwrap_or(now).min(subscription.expires);
         }
     }
 }

@@ -17,7 +17,13 @@ pub(super) struct Candidate {
 
 impl Candidate {
     /// A message that is looked at, for the first time or (with what was concluded before) again.
-    pub(super) fn new(header: MessageHeader, before: Option<Decision>, lane: LaneId, tenant: TenantId, now: Timestamp) -> Self {
+    pub(super) fn new(
+        header: MessageHeader,
+        before: Option<Decision>,
+        lane: LaneId,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Self {
         let message_id = header.identity(tenant);
         let mut decision = before.unwrap_or_else(|| unjudged(header.id.clone(), lane, now));
         decision.message_id = Some(message_id.clone());

@@ -35,7 +35,8 @@ impl Incoming<'_> {
             let chunk: Vec<Wanted> = rest.drain(..rest.len().min(TOGETHER)).collect();
             let parcels = self.open(user, chunk).await?;
             for group in grouped(parcels, self.engine.options.request_bytes) {
-                let memory = u32::try_from(group.iter().map(Parcel::bytes).sum::<u64>() / 512).unwrap_or(u32::MAX);
+                let memory =
+                    u32::try_from(group.iter().map(Parcel::bytes).sum::<u64>() / 512).unwrap_or(u32::MAX);
                 let whole = u32::try_from(self.engine.options.memory_bytes / 1024).unwrap_or(u32::MAX).max(1);
                 // Held until the group is delivered, so that many lanes with large mail don't fill the memory.
                 let _held = self.engine.memory.clone().acquire_many_owned(memory.clamp(1, whole)).await;
@@ -141,8 +142,12 @@ impl Incoming<'_> {
         let ids: Vec<InternetMessageId> =
             batch.iter().map(|parcel| parcel.wanted.candidate.message_id.clone()).collect();
         let alone = batch.len() == 1;
-        let rows =
-            self.engine.dynamics.emails_by_message_id(&ids).await.map_err(|error| LaneError::dynamics(&error))?;
+        let rows = self
+            .engine
+            .dynamics
+            .emails_by_message_id(&ids)
+            .await
+            .map_err(|error| LaneError::dynamics(&error))?;
         let mut missing = Vec::new();
         for (parcel, row) in batch.into_iter().zip(rows) {
             match row {
@@ -170,14 +175,20 @@ impl Incoming<'_> {
             self.conclude(decision, Outcome::Duplicate { record: Some(record) });
             return Ok(());
         }
-        let stored = if recovered && !after.is_empty() { self.stored_names(record).await? } else { Vec::new() };
+        let stored =
+            if recovered && !after.is_empty() { self.stored_names(record).await? } else { Vec::new() };
         for info in after.iter().filter(|info| !stored.contains(&info.name)) {
             match self.add(user, &decision.item, record, info).await? {
                 Added::Yes => {}
                 Added::Never(reason) => {
                     let now = self.now();
-                    decision.note(now, format!("Attachment \"{}\" is left out: {}.", info.name, reason.words()));
-                    left_out.push(AttachmentLeftOut { name: info.name.clone(), size_bytes: info.size_bytes, reason });
+                    decision
+                        .note(now, format!("Attachment \"{}\" is left out: {}.", info.name, reason.words()));
+                    left_out.push(AttachmentLeftOut {
+                        name: info.name.clone(),
+                        size_bytes: info.size_bytes,
+                        reason,
+                    });
                 }
                 Added::NotNow(trouble) => {
                     // The intent stays open; the next run finds the record and adds what is missing.
@@ -212,7 +223,11 @@ impl Incoming<'_> {
             Ok(file) => file,
             Err(error) => {
                 let trouble = hybridge_graph::trouble(&error);
-                return Ok(if trouble.class == Class::Gone { Added::Never(LeftOut::Gone) } else { Added::NotNow(trouble) });
+                return Ok(if trouble.class == Class::Gone {
+                    Added::Never(LeftOut::Gone)
+                } else {
+                    Added::NotNow(trouble)
+                });
             }
         };
         let mut attempt = 1;
@@ -229,7 +244,8 @@ impl Incoming<'_> {
                 return Ok(Added::Never(LeftOut::Refused));
             }
             // The answer may be lost and the attachment be there.
-            if error.happened() == Happened::Perhaps && self.stored_names(record).await?.contains(&info.name) {
+            if error.happened() == Happened::Perhaps && self.stored_names(record).await?.contains(&info.name)
+            {
                 return Ok(Added::Yes);
             }
             if attempt == ATTACHMENT_ATTEMPTS || trouble.class != Class::Transient {

@@ -37,7 +37,8 @@ impl Parcel {
 
     /// About how many bytes the delivery will take in a request.
     pub(super) fn bytes(&self) -> u64 {
-        let inside = self.inside.iter().map(|info| hybridge_core::attachment::encoded_bytes(info.size_bytes) + 300);
+        let inside =
+            self.inside.iter().map(|info| hybridge_core::attachment::encoded_bytes(info.size_bytes) + 300);
         self.delivery.bytes() + if self.delivery.attachments.is_empty() { inside.sum() } else { 0 }
     }
 
@@ -66,9 +67,14 @@ impl Parcel {
 impl Incoming<'_> {
     /// Reads the bodies of messages and plans the roads of their attachments. A message that can't be
     /// read is concluded.
-    pub(super) async fn open(&mut self, user: &UserRef, wanted: Vec<Wanted>) -> Result<Vec<Parcel>, LaneError> {
+    pub(super) async fn open(
+        &mut self,
+        user: &UserRef,
+        wanted: Vec<Wanted>,
+    ) -> Result<Vec<Parcel>, LaneError> {
         let ids: Vec<ItemId> = wanted.iter().map(|wanted| wanted.candidate.header.id.clone()).collect();
-        let contents = self.engine.graph.contents(user, &ids).await.map_err(|error| LaneError::graph(&error))?;
+        let contents =
+            self.engine.graph.contents(user, &ids).await.map_err(|error| LaneError::graph(&error))?;
         let mut parcels = Vec::with_capacity(wanted.len());
         for (wanted, content) in wanted.into_iter().zip(contents) {
             match content {
@@ -82,7 +88,12 @@ impl Incoming<'_> {
     fn pack(&self, mut wanted: Wanted, content: Content) -> Parcel {
         let candidate = &mut wanted.candidate;
         let submitted_by = self.mailbox.address.as_ref().map(ToString::to_string).unwrap_or_default();
-        let mut delivery = Delivery::of(&candidate.header, candidate.message_id.clone(), &submitted_by, content.body.clone());
+        let mut delivery = Delivery::of(
+            &candidate.header,
+            candidate.message_id.clone(),
+            &submitted_by,
+            content.body.clone(),
+        );
         if delivery.thread.in_reply_to.is_empty() {
             delivery.thread.in_reply_to = content.field("In-Reply-To").unwrap_or_default().to_owned();
         }
@@ -106,15 +117,28 @@ impl Incoming<'_> {
     }
 
     fn limits(&self) -> Limits {
-        Limits { attachment_bytes: self.engine.attachment_limit(), request_bytes: self.engine.options.request_bytes }
+        Limits {
+            attachment_bytes: self.engine.attachment_limit(),
+            request_bytes: self.engine.options.request_bytes,
+        }
     }
 
     /// Reads the attachments that travel inside into the deliveries. A message whose attachment can't be
     /// read is concluded and left out of the result.
-    pub(super) async fn fill(&mut self, user: &UserRef, parcels: Vec<Parcel>) -> Result<Vec<Parcel>, LaneError> {
+    pub(super) async fn fill(
+        &mut self,
+        user: &UserRef,
+        parcels: Vec<Parcel>,
+    ) -> Result<Vec<Parcel>, LaneError> {
         let small: Vec<(ItemId, String)> = parcels
             .iter()
-            .flat_map(|parcel| parcel.inside.iter().filter(|info| is_small(info)).map(|info| (parcel.item().clone(), info.id.clone())))
+            .flat_map(|parcel| {
+                parcel
+                    .inside
+                    .iter()
+                    .filter(|info| is_small(info))
+                    .map(|info| (parcel.item().clone(), info.id.clone()))
+            })
             .collect();
         let graph = &self.engine.graph;
         let read = graph.small_attachments(user, &small).await.map_err(|error| LaneError::graph(&error))?;

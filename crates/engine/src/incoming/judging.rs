@@ -24,7 +24,11 @@ pub(super) struct Wanted {
 
 impl Incoming<'_> {
     /// Judges candidates and promotes those that are wanted; everything else is concluded with its reason.
-    pub(super) async fn promote(&mut self, user: &UserRef, candidates: Vec<Candidate>) -> Result<(), LaneError> {
+    pub(super) async fn promote(
+        &mut self,
+        user: &UserRef,
+        candidates: Vec<Candidate>,
+    ) -> Result<(), LaneError> {
         let mut asked = self.sift(candidates);
         // In order of arrival, so that a message follows the one it answers.
         asked.sort_by(|left, right| {
@@ -42,7 +46,10 @@ impl Incoming<'_> {
                 .into_iter()
                 .partition(|candidate| promoted_threads.contains(&candidate.header.conversation));
             for candidate in refused {
-                self.conclude(candidate.decision, Outcome::Filtered { reason: ReasonCode::NoCorrelationMatch });
+                self.conclude(
+                    candidate.decision,
+                    Outcome::Filtered { reason: ReasonCode::NoCorrelationMatch },
+                );
             }
             asked = again;
             asked.extend(copies);
@@ -69,7 +76,12 @@ impl Incoming<'_> {
             .iter()
             .map(|candidate| Question::about(&candidate.header, candidate.message_id.clone()))
             .collect();
-        let answers = self.engine.dynamics.check_incoming(&questions).await.map_err(|error| LaneError::dynamics(&error))?;
+        let answers = self
+            .engine
+            .dynamics
+            .check_incoming(&questions)
+            .await
+            .map_err(|error| LaneError::dynamics(&error))?;
         let mut judged = Judged::default();
         let mut duplicates = Vec::new();
         let mut troubled = Vec::new();
@@ -81,7 +93,9 @@ impl Incoming<'_> {
                     judged.wanted.push(Wanted { candidate, reason });
                 }
                 Ok(Verdict { reason: ReasonCode::Duplicate, .. }) => duplicates.push(candidate),
-                Ok(Verdict { reason: ReasonCode::NoCorrelationMatch, .. }) => judged.unanswered.push(candidate),
+                Ok(Verdict { reason: ReasonCode::NoCorrelationMatch, .. }) => {
+                    judged.unanswered.push(candidate)
+                }
                 Ok(Verdict { reason, .. }) => self.conclude(candidate.decision, Outcome::Filtered { reason }),
                 Err(error) => troubled.push((candidate, hybridge_dynamics::trouble(&error))),
             }
@@ -94,7 +108,11 @@ impl Incoming<'_> {
 
     /// Some questions got no verdict. One among others is that message's trouble; all of them are the
     /// lane's, unless the organization objects to the messages themselves.
-    fn judgement_failed(&mut self, troubled: Vec<(Candidate, Trouble)>, answered: bool) -> Result<(), LaneError> {
+    fn judgement_failed(
+        &mut self,
+        troubled: Vec<(Candidate, Trouble)>,
+        answered: bool,
+    ) -> Result<(), LaneError> {
         if let Some((_, trouble)) = troubled.first()
             && !answered
             && !matches!(trouble.class, Class::Item | Class::Protocol)
@@ -112,12 +130,19 @@ impl Incoming<'_> {
         if duplicates.is_empty() {
             return Ok(());
         }
-        let ids: Vec<InternetMessageId> = duplicates.iter().map(|candidate| candidate.message_id.clone()).collect();
-        let rows =
-            self.engine.dynamics.emails_by_message_id(&ids).await.map_err(|error| LaneError::dynamics(&error))?;
+        let ids: Vec<InternetMessageId> =
+            duplicates.iter().map(|candidate| candidate.message_id.clone()).collect();
+        let rows = self
+            .engine
+            .dynamics
+            .emails_by_message_id(&ids)
+            .await
+            .map_err(|error| LaneError::dynamics(&error))?;
         for (candidate, row) in duplicates.into_iter().zip(rows) {
             match row {
-                Ok(row) => self.conclude(candidate.decision, Outcome::Duplicate { record: row.map(|row| row.id) }),
+                Ok(row) => {
+                    self.conclude(candidate.decision, Outcome::Duplicate { record: row.map(|row| row.id) })
+                }
                 Err(error) => self.set_aside(candidate.decision, hybridge_dynamics::trouble(&error)),
             }
         }

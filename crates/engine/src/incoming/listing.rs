@@ -12,7 +12,10 @@ use hybridge_core::{
 use hybridge_graph::{Entry, Place, Round, UserRef};
 use hybridge_store::{Cursor, Position};
 
-use super::{Incoming, candidate::{Candidate, unjudged}};
+use super::{
+    Incoming,
+    candidate::{Candidate, unjudged},
+};
 use crate::error::LaneError;
 
 /// Graph ends a filtered round after this many messages.
@@ -185,7 +188,9 @@ impl Incoming<'_> {
 fn after(cursor: Cursor, listed: u64, place: Place) -> (Cursor, bool) {
     let listing = matches!(cursor.position, Position::Start | Position::Listing(_));
     match place {
-        Place::More(link) if listing => (Cursor { listed, position: Position::Listing(link), ..cursor }, true),
+        Place::More(link) if listing => {
+            (Cursor { listed, position: Position::Listing(link), ..cursor }, true)
+        }
         Place::More(link) => (Cursor { position: Position::Following(link), ..cursor }, true),
         // The service stopped at its cap, so there may be more: everything is listed without the filter.
         Place::Over(_) if listing && cursor.filtered && listed >= FILTERED_CAP => {

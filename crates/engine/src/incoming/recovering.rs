@@ -26,8 +26,12 @@ impl Incoming<'_> {
         }
         tracing::info!(lane = %self.lane, open = intents.len(), "deliveries were interrupted; asking what became of them");
         let ids: Vec<InternetMessageId> = intents.iter().map(|intent| intent.message_id.clone()).collect();
-        let rows =
-            self.engine.dynamics.emails_by_message_id(&ids).await.map_err(|error| LaneError::dynamics(&error))?;
+        let rows = self
+            .engine
+            .dynamics
+            .emails_by_message_id(&ids)
+            .await
+            .map_err(|error| LaneError::dynamics(&error))?;
         for (intent, row) in intents.into_iter().zip(rows) {
             match row.map_err(|error| LaneError::dynamics(&error))? {
                 Some(row) => {
@@ -36,11 +40,19 @@ impl Incoming<'_> {
                 }
                 None => {
                     // It did not take place: tried again right away, wherever the message lies now.
-                    let trouble = Trouble::new(Class::Transient, "the delivery was interrupted before it took place", "");
+                    let trouble = Trouble::new(
+                        Class::Transient,
+                        "the delivery was interrupted before it took place",
+                        "",
+                    );
                     let mut decision = intent.draft;
                     let now = self.now();
-                    decision.note(now, "The delivery was interrupted before it took place; it is tried again.");
-                    self.conclude(decision, hybridge_core::decision::Outcome::Waiting { until: now, trouble });
+                    decision
+                        .note(now, "The delivery was interrupted before it took place; it is tried again.");
+                    self.conclude(
+                        decision,
+                        hybridge_core::decision::Outcome::Waiting { until: now, trouble },
+                    );
                 }
             }
         }
@@ -59,7 +71,10 @@ impl Incoming<'_> {
             for content in contents {
                 match content {
                     Ok(content) => after.extend(
-                        content.attachments.into_iter().filter(|info| intent.attachments_after.contains(&info.id)),
+                        content
+                            .attachments
+                            .into_iter()
+                            .filter(|info| intent.attachments_after.contains(&info.id)),
                     ),
                     Err(error) if hybridge_graph::trouble(&error).class == Class::Gone => {}
                     Err(error) => return Err(LaneError::graph(&error)),
@@ -85,13 +100,20 @@ impl Incoming<'_> {
             return Ok(());
         }
         let ids: Vec<ItemId> = due.iter().map(|decision| decision.item.clone()).collect();
-        let headers = self.engine.graph.headers(user, &ids).await.map_err(|error| LaneError::graph(&error))?;
+        let headers =
+            self.engine.graph.headers(user, &ids).await.map_err(|error| LaneError::graph(&error))?;
         let mut candidates = Vec::new();
         for (decision, header) in due.into_iter().zip(headers) {
             match header {
                 Ok(header) => {
                     let now = self.now();
-                    candidates.push(Candidate::new(header, Some(decision), self.lane, self.engine.tenant, now));
+                    candidates.push(Candidate::new(
+                        header,
+                        Some(decision),
+                        self.lane,
+                        self.engine.tenant,
+                        now,
+                    ));
                 }
                 Err(error) => self.set_aside(decision, hybridge_graph::trouble(&error)),
             }
