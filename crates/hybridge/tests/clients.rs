@@ -56,8 +56,7 @@ fn msgraph_sdk_for_python_lists_sends_pages_a_delta_and_uploads() {
     let seen = python("graph_sdk.py", &sandbox);
 
     assert_folders(&seen["folders"]);
-    let pages: Vec<u64> =
-        seen["pages"].as_array().unwrap().iter().map(|page| page.as_u64().unwrap()).collect();
+    let pages: Vec<u64> = entries(&seen["pages"]).iter().filter_map(Value::as_u64).collect();
     assert!(pages.len() > 1, "one page only: {pages:?}");
     assert!(pages.iter().all(|entries| *entries <= 2), "{pages:?}");
     assert_eq!(seen["inbox_total"], pages.iter().sum::<u64>());
@@ -138,7 +137,7 @@ fn assert_records(seen: &Value) {
 }
 
 fn assert_batches(seen: &Value) {
-    assert!(seen["created"].as_array().unwrap().iter().all(Value::is_string), "{seen}");
+    assert_eq!(entries(&seen["created"]).iter().filter(|id| id.is_string()).count(), 2, "{seen}");
     assert_eq!(seen["found"], json!(["Flo", "Gus"]));
     assert_eq!(seen["refused"]["status"], 400);
     assert_eq!(seen["left_by_refused"], 0, "a change set happens as a whole or not at all");
@@ -164,14 +163,14 @@ fn assert_claims(claims: &Value, sandbox: &Sandbox) {
     assert_eq!(claims["tid"], sandbox.text("tenant_id"));
     let application = if claims["appid"].is_null() { &claims["azp"] } else { &claims["appid"] };
     assert_eq!(application, sandbox.text("client_id"));
-    let roles = claims["roles"].as_array().unwrap();
+    let roles = entries(&claims["roles"]);
     for role in ["Mail.ReadWrite", "Mail.Send"] {
         assert!(roles.iter().any(|held| held == role), "{role} is missing in {claims}");
     }
 }
 
 fn assert_folders(folders: &Value) {
-    let names: Vec<&str> = folders.as_array().unwrap().iter().map(|folder| text(&folder["name"])).collect();
+    let names: Vec<&str> = entries(folders).iter().map(|folder| text(&folder["name"])).collect();
     for name in ["Inbox", "Drafts", "Sent Items", "Deleted Items"] {
         assert!(names.contains(&name), "{name} is missing in {names:?}");
     }
@@ -195,4 +194,8 @@ fn assert_item_not_found(refusal: &Value) {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+fn entries(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }
