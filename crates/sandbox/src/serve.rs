@@ -1,0 +1,178 @@
+//! The sandbox on the wire: five origins on loopback, TLS with a certificate authority of its own.
+
+mod authority;
+mod connection;
+mod files;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use hybridge_sandbox_kit::{Face, Origins};
+use serde::Serialize;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio_rustls::TlsAcceptor;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{
+    outbound::HttpsOutbound,
+    world::{Sandbox, Setup},
+};
+use authority::Authority;
+
+/// How the sandbox is put on the wire.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The folder that certificates and secrets are written to.
+    pub folder: PathBuf,
+    /// The first of five ports; free ones are taken when it is left out.
+    pub first_port: Option<u16>,
+}
+
+/// All that a client needs to know to get in.
+#[derive(Debug, Clone, Serialize)]
+pub struct Access {
+    /// The tenant.
+    pub tenant_id: Uuid,
+    /// Hybridge's app registration in it.
+    pub client_id: Uuid,
+    /// Entra ID.
+    pub entra: Url,
+    /// Microsoft Graph, without the version segment.
+    pub graph: Url,
+    /// Another name of the Graph origin, where upload sessions live.
+    pub upload: Url,
+    /// AD FS.
+    pub adfs: Url,
+    /// The organization's root.
+    pub organization: Url,
+    /// The control API.
+    pub control: Url,
+    /// The certificate authority to trust (PEM).
+    pub ca: PathBuf,
+    /// The registered certificate with its key (PFX).
+    pub pfx: PathBuf,
+    /// The file with the PFX's password.
+    pub pfx_password_file: PathBuf,
+    /// The registered certificate and its key, unencrypted (PEM).
+    pub pem: PathBuf,
+    /// The service account of the organization.
+    pub user: String,
+    /// The file with its password.
+    pub password_file: PathBuf,
+    /// The client registered in AD FS.
+    pub adfs_client_id: Uuid,
+}
+
+/// A sandbox on the wire. It goes down when this is dropped.
+#[derive(Debug)]
+pub struct Served {
+    /// The world behind it.
+    pub sandbox: Arc<Sandbox>,
+    /// How to get in.
+    pub access: Access,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Served {
+    /// Closes the ports and waits until nothing is under way.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        self.tasks.shutdown().await;
+    }
+}
+
+/// The sandbox can't be put on the wire.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A port can't be listened on.
+    #[error("the sandbox can't listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file can't be written.
+    #[error("{} can't be written: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A certificate can't be made.
+    #[error("a certificate can't be made: {0}")]
+    Certificate(String),
+}
+
+const FACES: [Face; 5] = [Face::Entra, Face::Graph, Face::Adfs, Face::Organization, Face::Control];
+
+/// Puts a sandbox on the wire: binds the ports, writes the files, then answers until it is stopped.
+///
+/// # Errors
+/// When a port is taken, a file can't be written or a certificate can't be made.
+pub async fn serve(options: ServeOptions, setup: Setup) -> Result<Served, ServeError> {
+    let mut listeners = Vec::new();
+    for (index, face) in (0_u16..).zip(FACES) {
+        let port = options.first_port.map_or(0, |first| first.saturating_add(index));
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
+        listeners.push((face, listener));
+    }
+    let origin = |face: Face, host: &str| -> Result<Url, ServeError> {
+        let port = listeners
+            .iter()
+            .find(|(other, _)| *other == face)
+            .and_then(|(_, listener)| listener.local_addr().ok())
+            .map_or(0, |address| address.port());
+        Url::parse(&format!("https://{host}:{port}/")).map_err(|error| ServeError::Certificate(error.to_string()))
+    };
+    let origins = Origins {
+        entra: origin(Face::Entra, "localhost")?,
+        graph: origin(Face::Graph, "localhost")?,
+        adfs: origin(Face::Adfs, "localhost")?,
+        organization: origin(Face::Organization, "localhost")?,
+        control: origin(Face::Control, "localhost")?,
+    };
+    let upload = origin(Face::Graph, "127.0.0.1")?;
+
+    let authority = Authority::new()?;
+    let acceptor = TlsAcceptor::from(Arc::new(authority.server_config()?));
+    let outbound = HttpsOutbound::trusting(&authority.certificate_pem())
+        .map_err(|error| ServeError::Certificate(error.0))?;
+    let sandbox = Sandbox::new(origins.clone(), Arc::new(outbound), setup);
+    sandbox.graph().change_options(|graph| {
+        graph.upload_origin = Some(upload.clone());
+        // A receiver on this machine, such as a console without a proxy in front, speaks plain HTTP.
+        graph.notifications.require_https = false;
+    });
+    let files = files::write(&options.folder, &authority, sandbox.app())?;
+    let access = Access {
+        tenant_id: sandbox.app().tenant_id,
+        client_id: sandbox.app().client_id,
+        entra: origins.entra,
+        graph: origins.graph,
+        upload,
+        adfs: origins.adfs,
+        organization: origins.organization,
+        control: origins.control,
+        ca: files.ca,
+        pfx: files.pfx,
+        pfx_password_file: files.pfx_password,
+        pem: files.pem,
+        user: sandbox.app().user_name.clone(),
+        password_file: files.password,
+        adfs_client_id: sandbox.app().adfs_client_id,
+    };
+
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    for (face, listener) in listeners {
+        tasks.spawn(connection::accept(listener, acceptor.clone(), sandbox.clone(), face, stopped.clone()));
+    }
+    let notifier = sandbox.clone();
+    tasks.spawn(async move { notifier.graph().run_notifications().await });
+    Ok(Served { sandbox, access, stop, tasks })
+}
