@@ -14,6 +14,28 @@ pub enum Error {
         /// The driver's words.
         detail: String,
     },
+    /// The file is a database, but another program's.
+    #[error("{path} is the database of another program")]
+    Foreign {
+        /// The file.
+        path: String,
+    },
+    /// A newer version of Hybridge wrote the database.
+    #[error("the database has schema version {found}, but this version of Hybridge knows only {known}")]
+    NewerSchema {
+        /// The database's version.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// An older version of Hybridge wrote the database, and it was opened only to be read.
+    #[error("the database has schema version {found} and must be brought to {known} first")]
+    OlderSchema {
+        /// The database's version; 0 for an empty one.
+        found: i64,
+        /// The version that this program reads.
+        known: i64,
+    },
     /// The disk is full.
     #[error("the disk that holds the database is full")]
     DiskFull,
@@ -73,6 +95,13 @@ impl Error {
         match self {
             Self::Open { .. } => {
                 "Check [store] path in the configuration, that its folder exists and that this account may write there."
+            }
+            Self::Foreign { .. } => "Set [store] path in the configuration to a file of Hybridge's own.",
+            Self::NewerSchema { .. } => {
+                "Run the newer version of Hybridge again; an older one can't read what it has written."
+            }
+            Self::OlderSchema { .. } => {
+                "Start `hybridge run` of this version once: it brings the database up to date."
             }
             Self::DiskFull => "Free some space. Nothing is lost: Hybridge goes on where it stopped.",
             Self::ReadOnly => "Give the account that runs Hybridge write access to the file and its folder.",

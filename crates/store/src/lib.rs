@@ -11,10 +11,13 @@
 //!   refused ([`Error::Fenced`]), so a slow run can't commit over its successor.
 //! - **Case matters.** Item ids are compared byte for byte.
 
+#[cfg(test)]
+mod contract;
 mod error;
 mod lookup;
 mod memory;
 mod model;
+mod sqlite;
 
 use async_trait::async_trait;
 use hybridge_core::{
@@ -30,6 +33,7 @@ pub use model::{
     Commit, Cursor, Epoch, Health, Installation, Intent, Lane, Link, MailboxRow, Position, RunEnd, Search,
     Subscription, Tally,
 };
+pub use sqlite::{SqliteMode, SqliteStore};
 
 /// The result of a store operation.
 pub type Result<T> = std::result::Result<T, Error>;

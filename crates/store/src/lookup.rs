@@ -25,8 +25,11 @@ pub(crate) fn bare(message_id: &str) -> &str {
 
 /// Text in the form in which it is compared without regard to case, in every script and not only in
 /// ASCII, which is all that SQL's own `lower` knows.
+///
+/// Letter by letter: `str::to_lowercase` writes a final sigma differently, so a part of a word would not
+/// be found in the word.
 pub(crate) fn folded(text: &str) -> String {
-    text.to_lowercase()
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 impl Search {

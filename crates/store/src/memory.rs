@@ -253,3 +253,23 @@ impl fmt::Debug for MemoryStore {
         formatter.debug_struct("MemoryStore").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{
+        samples::{at, lane},
+        suite,
+    };
+
+    suite!(async { (MemoryStore::default(), ()) });
+
+    #[tokio::test]
+    async fn a_clone_is_another_handle_to_the_same_state() {
+        let store = MemoryStore::default();
+        let epoch = store.begin_run(lane(1), at(0)).await.unwrap();
+        let after_the_crash = store.clone();
+        drop(store);
+        assert!(after_the_crash.begin_run(lane(1), at(1)).await.unwrap() > epoch);
+    }
+}

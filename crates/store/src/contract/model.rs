@@ -1,0 +1,268 @@
+//! A store compared with the one in memory, over random sequences of operations.
+//!
+//! The domain is small on purpose: three lanes and a handful of items, so that operations meet.
+
+use hybridge_core::{
+    candidate::NotACandidate,
+    decision::{Decision, Outcome},
+    ids::ItemId,
+    lane::LaneId,
+    message::InternetMessageId,
+};
+use jiff::Timestamp;
+use proptest::{
+    collection::vec,
+    option,
+    prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof},
+    sample::select,
+};
+
+use super::samples::{
+    at, cursor, decision, installation, intent, item, lane, link, mailbox, promoted, record, subscription,
+    trouble, waiting,
+};
+use crate::{
+    Commit, Cursor, Epoch, Installation, Intent, Lane, Link, MailboxRow, MemoryStore, RunEnd, Search, Store,
+    Subscription, Tally,
+};
+
+const LANES: [u128; 3] = [1, 2, 3];
+const ITEMS: [&str; 6] = ["AAa", "AAA", "aaA", "%", "A_a", "\u{0}"];
+const TEXTS: [&str; 8] = ["", "Quote", "qUOTE %", "ÄRGER", "ärger_1", "100%", "ΟΔΟΣ", "a\u{0}b"];
+const KEYS: [&str; 3] = ["route", "Route", ""];
+const SUBSCRIPTIONS: [&str; 3] = ["s1", "S1", "s2"];
+
+/// One call that changes something.
+#[derive(Debug, Clone)]
+pub(crate) enum Operation {
+    Bind(Installation),
+    PutMailboxes(Vec<MailboxRow>),
+    BeginRun(LaneId, Timestamp),
+    EndRun(LaneId, Age, RunEnd),
+    RecordIntents(LaneId, Age, Vec<Intent>),
+    Commit(LaneId, Age, Commit),
+    PutFact(&'static str, Option<String>),
+    PutSubscription(Subscription),
+    RemoveSubscription(&'static str),
+}
+
+/// Whether the run that calls is the lane's latest, as it is mostly.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Age {
+    Latest,
+    Overtaken,
+}
+
+/// Sequences of operations.
+pub(crate) fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    vec(operation(), 1..40)
+}
+
+fn operation() -> BoxedStrategy<Operation> {
+    let mailboxes = vec((0_u128..4, select(&TEXTS[..])), 0..4)
+        .prop_map(|rows| rows.into_iter().map(|(number, name)| mailbox(number, name)).collect());
+    let end = (0_i64..9, any::<bool>(), 0_i64..9).prop_map(|(ended, failed, due)| RunEnd {
+        at: at(ended),
+        trouble: failed.then(|| trouble("no answer")),
+        next_due: at(due),
+    });
+    prop_oneof![
+        1 => (1_u128..3).prop_map(|tenant| Operation::Bind(installation(1, tenant))),
+        1 => mailboxes.prop_map(Operation::PutMailboxes),
+        6 => (lanes(), 0_i64..9).prop_map(|(lane, now)| Operation::BeginRun(lane, at(now))),
+        2 => (lanes(), age(), end).prop_map(|(lane, age, end)| Operation::EndRun(lane, age, end)),
+        4 => (lanes(), age(), vec((select(&ITEMS[..]), 0_i64..9), 0..4)).prop_map(|(lane, age, intents)| {
+            let intents = intents.into_iter().map(|(id, seconds)| intent(id, seconds)).collect();
+            Operation::RecordIntents(lane, age, intents)
+        }),
+        10 => (lanes(), age()).prop_flat_map(|(lane, age)| {
+            commit(lane).prop_map(move |commit| Operation::Commit(lane, age, commit))
+        }),
+        1 => (select(&KEYS[..]), option::of(".*")).prop_map(|(key, value)| Operation::PutFact(key, value)),
+        1 => (select(&SUBSCRIPTIONS[..]), select(&LANES[..]))
+            .prop_map(|(id, lane)| Operation::PutSubscription(subscription(id, lane))),
+        1 => select(&SUBSCRIPTIONS[..]).prop_map(Operation::RemoveSubscription),
+    ]
+    .boxed()
+}
+
+fn lanes() -> impl Strategy<Value = LaneId> {
+    select(&LANES[..]).prop_map(lane)
+}
+
+fn age() -> impl Strategy<Value = Age> {
+    prop_oneof![9 => Just(Age::Latest), 1 => Just(Age::Overtaken)]
+}
+
+fn commit(lane: LaneId) -> impl Strategy<Value = Commit> {
+    let link = (select(&ITEMS[..]), 0_u128..4, 0_i64..9).prop_map(move |(id, number, seconds)| Link {
+        lane,
+        at: at(seconds),
+        ..link(id, number)
+    });
+    (
+        option::of("[a-z]{0,9}").prop_map(|link| link.map(|link| cursor(&link))),
+        vec(a_decision(lane), 0..5),
+        vec(link, 0..3),
+        vec(select(&ITEMS[..]).prop_map(item), 0..4),
+        any::<bool>(),
+    )
+        .prop_map(|(cursor, decisions, links, closed, caught_up)| Commit {
+            cursor,
+            decisions,
+            links,
+            closed,
+            caught_up,
+        })
+}
+
+fn a_decision(lane: LaneId) -> impl Strategy<Value = Decision> {
+    let outcome = prop_oneof![
+        3 => (0_i64..9).prop_map(waiting),
+        2 => (0_u128..4).prop_map(promoted),
+        1 => option::of(0_u128..4).prop_map(|number| Outcome::Duplicate { record: number.map(record) }),
+        1 => Just(Outcome::Skipped { reason: NotACandidate::Draft }),
+        1 => Just(Outcome::Gone),
+    ];
+    let text = || prop_oneof![3 => select(&TEXTS[..]).prop_map(str::to_owned), 1 => ".*"];
+    (select(&ITEMS[..]), outcome, text(), text(), select(&TEXTS[..]), 0_i64..9).prop_map(
+        move |(id, outcome, subject, sender, message_id, decided)| Decision {
+            lane,
+            message_id: InternetMessageId::new(message_id),
+            subject,
+            sender,
+            decided: at(decided),
+            ..decision(id, outcome)
+        },
+    )
+}
+
+/// Does the same to both stores, and compares what each call returned and what can be read at the end.
+pub(crate) async fn compare(store: &dyn Store, operations: &[Operation]) {
+    let model = MemoryStore::default();
+    for operation in operations {
+        assert_eq!(run(store, operation).await, run(&model, operation).await, "{operation:?}");
+    }
+    assert_eq!(Everything::read(store).await, Everything::read(&model).await);
+}
+
+/// Calls the store; what it answers, with errors as text.
+async fn run(store: &dyn Store, operation: &Operation) -> Result<Option<Epoch>, String> {
+    let done = match operation {
+        Operation::BeginRun(lane, now) => {
+            return store.begin_run(*lane, *now).await.map(Some).map_err(|error| error.to_string());
+        }
+        Operation::Bind(installation) => store.bind(installation).await,
+        Operation::PutMailboxes(rows) => store.put_mailboxes(rows).await,
+        Operation::EndRun(lane, age, end) => store.end_run(*lane, epoch(store, *lane, *age).await, end).await,
+        Operation::RecordIntents(lane, age, intents) => {
+            store.record_intents(*lane, epoch(store, *lane, *age).await, intents).await
+        }
+        Operation::Commit(lane, age, commit) => {
+            store.commit(*lane, epoch(store, *lane, *age).await, commit).await
+        }
+        Operation::PutFact(key, value) => store.put_fact(key, value.as_deref()).await,
+        Operation::PutSubscription(subscription) => store.put_subscription(subscription).await,
+        Operation::RemoveSubscription(id) => store.remove_subscription(id).await,
+    };
+    done.map(|()| None).map_err(|error| error.to_string())
+}
+
+async fn epoch(store: &dyn Store, lane: LaneId, age: Age) -> Epoch {
+    let latest = store.lane(lane).await.unwrap().map_or(Epoch(0), |lane| lane.epoch);
+    match age {
+        Age::Latest => latest,
+        Age::Overtaken => Epoch(latest.0 - 1),
+    }
+}
+
+/// All that can be read from a store.
+#[derive(Debug, PartialEq)]
+struct Everything {
+    installation: Option<Installation>,
+    mailboxes: Vec<MailboxRow>,
+    lanes: Vec<Lane>,
+    lane: Vec<OfLane>,
+    found: Vec<(Search, Vec<Decision>)>,
+    links: Vec<Vec<Link>>,
+    tally: Tally,
+    facts: Vec<Option<String>>,
+    subscriptions: Vec<Subscription>,
+    subscription: Vec<Option<Subscription>>,
+}
+
+/// All that can be read of a lane.
+#[derive(Debug, PartialEq)]
+struct OfLane {
+    lane: Option<Lane>,
+    cursor: Option<Cursor>,
+    intents: Vec<Intent>,
+    decisions: Vec<Decision>,
+    due: Vec<Decision>,
+    first_due: Vec<Decision>,
+    next_due: Option<Timestamp>,
+    tally: Tally,
+}
+
+impl Everything {
+    async fn read(store: &dyn Store) -> Self {
+        let mut everything = Self {
+            installation: store.installation().await.unwrap(),
+            mailboxes: store.mailboxes().await.unwrap(),
+            lanes: store.lanes().await.unwrap(),
+            lane: Vec::new(),
+            found: Vec::new(),
+            links: Vec::new(),
+            tally: store.tally(None).await.unwrap(),
+            facts: Vec::new(),
+            subscriptions: store.subscriptions().await.unwrap(),
+            subscription: Vec::new(),
+        };
+        for number in LANES {
+            everything.lane.push(OfLane::read(store, lane(number)).await);
+        }
+        for search in searches() {
+            let found = store.search(&search).await.unwrap();
+            everything.found.push((search, found));
+        }
+        for number in 0..4 {
+            everything.links.push(store.links_of(record(number)).await.unwrap());
+        }
+        for key in KEYS {
+            everything.facts.push(store.fact(key).await.unwrap());
+        }
+        for id in SUBSCRIPTIONS {
+            everything.subscription.push(store.subscription(id).await.unwrap());
+        }
+        everything
+    }
+}
+
+impl OfLane {
+    async fn read(store: &dyn Store, lane: LaneId) -> Self {
+        let items: Vec<ItemId> = ITEMS.into_iter().map(item).collect();
+        let mut decisions = store.decisions(lane, &items).await.unwrap();
+        decisions.sort_by(|one, other| one.item.cmp(&other.item));
+        Self {
+            lane: store.lane(lane).await.unwrap(),
+            cursor: store.cursor(lane).await.unwrap(),
+            intents: store.open_intents(lane).await.unwrap(),
+            decisions,
+            due: store.due(lane, at(5), 100).await.unwrap(),
+            first_due: store.due(lane, Timestamp::MAX, 2).await.unwrap(),
+            next_due: store.next_due(lane).await.unwrap(),
+            tally: store.tally(Some(lane)).await.unwrap(),
+        }
+    }
+}
+
+fn searches() -> Vec<Search> {
+    let texts = TEXTS.into_iter().map(|text| Search::Text(text.into()));
+    let message_ids = TEXTS.into_iter().map(|text| Search::MessageId(format!("<{text}>")));
+    let items = ITEMS.into_iter().map(|id| Search::Item(item(id)));
+    let records = (0..4).map(|number| Search::Record(record(number)));
+    let outcomes = ["waiting", "promoted", "gone"]
+        .into_iter()
+        .flat_map(|name| [None, Some(lane(1)), Some(lane(2))].map(|lane| Search::Outcome(name.into(), lane)));
+    texts.chain(message_ids).chain(items).chain(records).chain(outcomes).collect()
+}
