@@ -46,6 +46,7 @@ pub struct Latency {
 
 /// Everything that can be switched.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "switches that stand for themselves")]
 pub struct OrganizationOptions {
     /// What an anonymous program is answered.
     pub anonymous: AnonymousAnswer,

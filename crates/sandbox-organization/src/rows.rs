@@ -167,7 +167,7 @@ impl Store {
     pub(crate) fn put(&mut self, table: &'static Table, id: Uuid, mut row: Row) {
         row.set("versionnumber", Cell::Integer(self.next_version()));
         row.set(table.key, Cell::Id(id));
-        self.place(table, id, Some(Arc::new(row)));
+        self.place(table, id, Some(&Arc::new(row)));
     }
 
     /// Removes a row, leaving a tombstone.
@@ -207,21 +207,21 @@ impl Store {
     pub(crate) fn roll_back(&mut self) {
         for undo in self.journal.take().unwrap_or_default().into_iter().rev() {
             match undo {
-                Undo::Row(table, id, old) => self.place(table, id, old),
+                Undo::Row(table, id, old) => self.place(table, id, old.as_ref()),
                 Undo::Tombstone(table) => drop(self.tombstones.entry(table).or_default().pop()),
             }
         }
     }
 
-    fn place(&mut self, table: &'static Table, id: Uuid, new: Option<Arc<Row>>) {
+    fn place(&mut self, table: &'static Table, id: Uuid, new: Option<&Arc<Row>>) {
         let rows = self.tables.entry(table.name).or_default();
-        let old = match &new {
+        let old = match new {
             Some(row) => rows.insert(id, Arc::clone(row)),
             None => rows.remove(&id),
         };
         for attribute in table.attributes.iter().filter(|attribute| attribute.indexed) {
             let key = |row: &Arc<Row>| row.get(attribute.name).and_then(Cell::index_key);
-            let (before, after) = (old.as_ref().and_then(key), new.as_ref().and_then(key));
+            let (before, after) = (old.as_ref().and_then(key), new.and_then(key));
             if before == after {
                 continue;
             }

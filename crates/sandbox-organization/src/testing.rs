@@ -177,7 +177,8 @@ impl Scene {
 
     /// Switches settings of `orgdborgsettings`.
     pub(crate) fn settings(&self, settings: &[(&str, &str)]) {
-        let inner: String = settings.iter().map(|(key, value)| format!("<{key}>{value}</{key}>")).collect();
+        let inner =
+            settings.iter().fold(String::new(), |xml, (key, value)| xml + &format!("<{key}>{value}</{key}>"));
         self.configure(json!({ "orgdborgsettings": format!("<OrgSettings>{inner}</OrgSettings>") }));
     }
 }

@@ -119,7 +119,7 @@ pub(super) fn write(state: &mut State, session: &Session, id: Uuid, message: Mes
     state.emails_created += 1;
 
     for party in parties::of_message(state, &envelope, sender) {
-        write_party(state, session, id, party)?;
+        write_party(state, session, id, &party)?;
     }
     for (number, file) in files.into_iter().enumerate() {
         write_file(state, session, id, number + 1, file, &envelope.subject)?;
@@ -155,7 +155,7 @@ fn priority(importance: &str) -> i64 {
     }
 }
 
-fn write_party(state: &mut State, session: &Session, email: Uuid, party: Party) -> Outcome<()> {
+fn write_party(state: &mut State, session: &Session, email: Uuid, party: &Party) -> Outcome<()> {
     let (Some(table), Some(emails)) = (schema::table("activityparty"), schema::table("email")) else {
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! Rows as JSON: selected columns, ETag, annotations (dynamics.md 3.2, 3.5).
+//! Rows as JSON: selected columns, `ETag`, annotations (dynamics.md 3.2, 3.5).
 
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
@@ -14,12 +14,12 @@ const FORMATTED: &str = "OData.Community.Display.V1.FormattedValue";
 const LOOKUP_NAME: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
 const NAVIGATION: &str = "Microsoft.Dynamics.CRM.associatednavigationproperty";
 
-/// The ETag of a row.
+/// The `ETag` of a row.
 pub(crate) fn etag(row: &Row) -> String {
     format!("W/\"{}\"", row.version())
 }
 
-/// A row with its ETag, key and selected columns (all readable ones without a selection).
+/// A row with its `ETag`, key and selected columns (all readable ones without a selection).
 pub(crate) fn render(
     store: &Store,
     session: &Session,

@@ -79,11 +79,11 @@ impl Condition {
                 compare(value.filter(|_| here), *operator, cell.as_ref())
             }
             Self::Text(test, attribute, sought) => {
-                let text = fold(row.text(attribute.name));
+                let value = fold(row.text(attribute.name));
                 match test {
-                    TextTest::Contains => text.contains(sought),
-                    TextTest::StartsWith => text.starts_with(sought),
-                    TextTest::EndsWith => text.ends_with(sought),
+                    TextTest::Contains => value.contains(sought),
+                    TextTest::StartsWith => value.starts_with(sought),
+                    TextTest::EndsWith => value.ends_with(sought),
                 }
             }
             Self::OneOf(attribute, cells) => {
@@ -247,7 +247,7 @@ impl Parser<'_> {
         let attribute = property(table, local(&name, variable)?)?;
         self.mark(',')?;
         match self.literal()? {
-            Literal::Text(text) => Ok(Condition::Text(test, attribute, fold(&text))),
+            Literal::Text(sought) => Ok(Condition::Text(test, attribute, fold(&sought))),
             other => Err(Fault::unreadable(format!("A text was expected in the filter, not {other:?}."))),
         }
     }
@@ -365,6 +365,8 @@ const NO_JOIN: u32 = 0x8006_0888;
 pub(crate) fn alias_value(alias: &str, value: &str) -> Outcome<Literal> {
     match tokens(value)?.as_slice() {
         [token] => Literal::of(token),
+        // A member of an enumeration: Microsoft.Dynamics.CRM.EndpointAccessType'Default'
+        [Token::Word(_), Token::Text(member)] => Some(Literal::Text(member.clone())),
         _ => None,
     }
     .ok_or_else(|| Fault::unreadable(format!("The value of the parameter alias '{alias}' can't be read.")))

@@ -96,6 +96,6 @@ fn what_a_filter_can_not_say() {
 proptest! {
     #[test]
     fn any_filter_is_read_or_refused(filter in "[a-z /()':,=\\[\\]0-9-]{0,60}") {
-        let _ = Condition::parse(&filter, table("email"), &BTreeMap::new());
+        drop(Condition::parse(&filter, table("email"), &BTreeMap::new()));
     }
 }

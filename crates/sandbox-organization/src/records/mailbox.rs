@@ -102,11 +102,11 @@ pub(super) fn mirror(state: &mut State, table: &'static Table, id: Uuid, changes
     let Some(other) = other else { return };
     let Some(old) = state.store.get(other.table, other.id) else { return };
     let mut new = (**old).clone();
-    let mut changed = false;
+    let mut differs = false;
     let mut copy = |column: &'static str, cell: Option<Cell>| {
         if new.get(column) != cell.as_ref() {
             new.set(column, cell);
-            changed = true;
+            differs = true;
         }
     };
     for column in MIRRORED {
@@ -130,7 +130,7 @@ pub(super) fn mirror(state: &mut State, table: &'static Table, id: Uuid, changes
             copy("statuscode", Some(Cell::Integer(1 + i64::from(inactive))));
         }
     }
-    if changed {
+    if differs {
         state.store.put(other.table, other.id, new);
     }
 }

@@ -53,6 +53,7 @@ impl Target {
 
 /// A column: its type and who may write it.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of the metadata, each for itself")]
 pub(crate) struct Attribute {
     /// The logical name.
     pub name: &'static str,

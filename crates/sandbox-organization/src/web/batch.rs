@@ -77,7 +77,7 @@ fn change_set(
             }
             let reply = dispatch::answer(state, &session, &request);
             if failed(&reply) {
-                return Err((content_id, reply));
+                return Err(Box::new((content_id, reply)));
             }
             let made = reply.headers().get("odata-entityid").and_then(|url| url.to_str().ok());
             if let (Some(id), Some(url)) = (&content_id, made) {
@@ -88,7 +88,8 @@ fn change_set(
         Ok(replies)
     });
     match outcome {
-        Err((content_id, reply)) => {
+        Err(failure) => {
+            let (content_id, reply) = *failure;
             embed(body, &reply, content_id.as_deref());
             false
         }
@@ -258,9 +259,8 @@ fn embedded(content: &[u8]) -> Outcome<Request> {
     let malformed = || Fault::unreadable("The request in a part of the batch can't be read.");
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Request::new(&mut headers);
-    let length = match parsed.parse(content) {
-        Ok(httparse::Status::Complete(length)) => length,
-        _ => return Err(malformed()),
+    let Ok(httparse::Status::Complete(length)) = parsed.parse(content) else {
+        return Err(malformed());
     };
     let method: Method = parsed.method.unwrap_or_default().parse().map_err(|_| malformed())?;
     let target = parsed.path.unwrap_or_default();
@@ -314,8 +314,8 @@ mod tests {
         fn any_body_is_read_or_refused(body: Vec<u8>) {
             if let Ok(parts) = split(&body, "b") {
                 for part in parts {
-                    let _ = part_headers(part);
-                    let _ = embedded(part);
+                    drop(part_headers(part));
+                    drop(embedded(part));
                 }
             }
         }

@@ -50,7 +50,7 @@ pub(crate) fn operation(request: &Request) -> String {
 fn route(state: &mut State, session: &Session, request: &Request) -> Outcome<Reply> {
     let segments = request.segments()?;
     let Some((first, rest)) = segments.split_first() else {
-        return metadata::service_document(session);
+        return Ok(metadata::service_document(session));
     };
     match first.name.as_str() {
         "$metadata" => return Ok(metadata::csdl()),

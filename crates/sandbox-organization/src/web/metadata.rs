@@ -18,13 +18,13 @@ use crate::{
     state::{Session, State},
 };
 
-pub(super) fn service_document(session: &Session) -> Outcome<Reply> {
+pub(super) fn service_document(session: &Session) -> Reply {
     let sets: Vec<Json> = TABLES
         .iter()
         .map(|table| json!({ "name": table.set, "kind": "EntitySet", "url": table.set }))
         .collect();
     let context = format!("{}$metadata", session.base);
-    Ok(reply(StatusCode::OK, Some(&json!({ "@odata.context": context, "value": sets }))))
+    reply(StatusCode::OK, Some(&json!({ "@odata.context": context, "value": sets })))
 }
 
 /// Entity types, sets, and their navigation properties.
@@ -168,8 +168,9 @@ fn meets(definition: &Json, filter: &str) -> bool {
     let value = value.trim().trim_matches('\'');
     match definition.get(name.trim()) {
         Some(Json::String(text)) => text == value,
-        Some(other) => other.to_string() == value,
-        None => false,
+        Some(Json::Bool(flag)) => value.parse() == Ok(*flag),
+        Some(Json::Number(number)) => value.parse().ok() == number.as_u64(),
+        _ => false,
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn answer(
     }
     let options = Options::read(table, pairs)?;
     match &options.delta_token {
-        None => first(state, session, table, pairs, &options),
+        None => Ok(first(state, session, table, pairs, &options)),
         Some(token) => changes(state, session, table, pairs, &options, token),
     }
 }
@@ -78,7 +78,7 @@ fn first(
     table: &'static Table,
     pairs: &[(String, String)],
     options: &Options,
-) -> Outcome<Reply> {
+) -> Reply {
     // The token of the last page stands for the moment of the first: what changed in between comes again.
     let since = options.cookie.as_ref().map_or(state.store.version(), |cookie| cookie.since);
     let after = options.cookie.as_ref().map(|cookie| cookie.id);
@@ -101,7 +101,7 @@ fn first(
         let page = options.cookie.as_ref().map_or(1, |cookie| cookie.page) + 1;
         link(session, table.set, pairs, &Cookie::tracking(page, *id, since))
     });
-    Ok(page(state, session, table, pairs, (rendered, "", since), next))
+    page(state, session, table, pairs, (rendered, "", since), next)
 }
 
 fn changes(
