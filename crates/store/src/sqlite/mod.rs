@@ -32,6 +32,18 @@ use crate::{
     Search, Store, Subscription, Tally,
 };
 
+// The statements whose cost must not grow with the number of decisions; a test looks at their plans.
+const DUE: &str = "SELECT body FROM decision WHERE lane = (SELECT id FROM lane WHERE name = ?) \
+    AND due <= ? ORDER BY due, item LIMIT ?";
+const NEXT_DUE: &str = "SELECT min(due) FROM decision WHERE lane = (SELECT id FROM lane WHERE name = ?) \
+    AND due IS NOT NULL";
+const OPEN_INTENTS: &str = "SELECT body FROM intent WHERE lane = (SELECT id FROM lane WHERE name = ?) \
+    ORDER BY recorded, item";
+const LINKS_OF: &str = "SELECT body FROM link JOIN lane ON lane.id = link.lane WHERE record = ? \
+    ORDER BY linked, lane.name, item";
+const TALLY_OF_LANE: &str = "SELECT outcome, count(*) FROM decision \
+    WHERE lane = (SELECT id FROM lane WHERE name = ?) GROUP BY outcome";
+
 /// A store in an SQLite file. A clone is another handle to the same connections.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
@@ -191,13 +203,8 @@ impl Store for SqliteStore {
     }
 
     async fn open_intents(&self, lane: LaneId) -> Result<Vec<Intent>> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT body FROM intent WHERE lane = (SELECT id FROM lane WHERE name = ?) \
-             ORDER BY recorded, item",
-        )
-        .bind(rows::name(lane))
-        .fetch_all(&self.readers)
-        .await?;
+        let rows: Vec<String> =
+            sqlx::query_scalar(OPEN_INTENTS).bind(rows::name(lane)).fetch_all(&self.readers).await?;
         rows::values("intent", &rows)
     }
 
@@ -235,26 +242,18 @@ impl Store for SqliteStore {
     }
 
     async fn due(&self, lane: LaneId, now: Timestamp, limit: u32) -> Result<Vec<Decision>> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT body FROM decision WHERE lane = (SELECT id FROM lane WHERE name = ?) \
-             AND due <= ? ORDER BY due, item LIMIT ?",
-        )
-        .bind(rows::name(lane))
-        .bind(nanoseconds(now))
-        .bind(limit)
-        .fetch_all(&self.readers)
-        .await?;
+        let rows: Vec<String> = sqlx::query_scalar(DUE)
+            .bind(rows::name(lane))
+            .bind(nanoseconds(now))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
         rows::values("decision", &rows)
     }
 
     async fn next_due(&self, lane: LaneId) -> Result<Option<Timestamp>> {
-        let due: Option<i64> = sqlx::query_scalar(
-            "SELECT min(due) FROM decision WHERE lane = (SELECT id FROM lane WHERE name = ?) \
-             AND due IS NOT NULL",
-        )
-        .bind(rows::name(lane))
-        .fetch_one(&self.readers)
-        .await?;
+        let due: Option<i64> =
+            sqlx::query_scalar(NEXT_DUE).bind(rows::name(lane)).fetch_one(&self.readers).await?;
         due.map(rows::instant).transpose()
     }
 
@@ -264,13 +263,10 @@ impl Store for SqliteStore {
     }
 
     async fn links_of(&self, record: RecordId) -> Result<Vec<Link>> {
-        let rows: Vec<String> = sqlx::query_scalar(
-            "SELECT body FROM link JOIN lane ON lane.id = link.lane WHERE record = ? \
-             ORDER BY linked, lane.name, item",
-        )
-        .bind(record.0.as_bytes().as_slice())
-        .fetch_all(&self.readers)
-        .await?;
+        let rows: Vec<String> = sqlx::query_scalar(LINKS_OF)
+            .bind(record.0.as_bytes().as_slice())
+            .fetch_all(&self.readers)
+            .await?;
         rows::values("link", &rows)
     }
 
@@ -282,13 +278,7 @@ impl Store for SqliteStore {
                     .await?
             }
             Some(lane) => {
-                sqlx::query_as(
-                    "SELECT outcome, count(*) FROM decision \
-                     WHERE lane = (SELECT id FROM lane WHERE name = ?) GROUP BY outcome",
-                )
-                .bind(rows::name(lane))
-                .fetch_all(&self.readers)
-                .await?
+                sqlx::query_as(TALLY_OF_LANE).bind(rows::name(lane)).fetch_all(&self.readers).await?
             }
         };
         Ok(counts.into_iter().map(|(outcome, count)| (outcome, count.unsigned_abs())).collect())

@@ -187,15 +187,21 @@ pub(super) async fn decisions(
     sorted.dedup();
     let mut found = Vec::new();
     for chunk in sorted.chunks(ROWS_AT_ONCE) {
-        let mut select = QueryBuilder::<Sqlite>::new("SELECT body FROM decision WHERE lane = ");
-        select.push_bind(lane.0).push(" AND item IN (");
-        list(select.separated(", "), chunk.iter().copied());
-        select.push(") ORDER BY item");
+        let mut select = select_decisions(lane, chunk);
         let rows: Vec<String> =
             select.build_query_scalar().persistent(false).fetch_all(&mut *connection).await?;
         found.extend(values::<Decision>("decision", &rows)?);
     }
     Ok(found)
+}
+
+/// The statement that reads the decisions about these items.
+pub(super) fn select_decisions(lane: LaneKey, items: &[&ItemId]) -> QueryBuilder<Sqlite> {
+    let mut select = QueryBuilder::new("SELECT body FROM decision WHERE lane = ");
+    select.push_bind(lane.0).push(" AND item IN (");
+    list(select.separated(", "), items.iter().copied());
+    select.push(") ORDER BY item");
+    select
 }
 
 fn list<'a>(mut list: Separated<'_, Sqlite, &str>, items: impl IntoIterator<Item = &'a ItemId>) {

@@ -1,14 +1,23 @@
+mod durability;
+mod plans;
+mod refusals;
+
+use std::path::PathBuf;
+
 use tempfile::TempDir;
 
 use super::*;
 use crate::contract::{model, suite};
 
+const WRITE: SqliteMode = SqliteMode::ReadWrite { create: true };
+
+fn path(folder: &TempDir) -> PathBuf {
+    folder.path().join("hybridge.db")
+}
+
 async fn opened() -> (SqliteStore, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(&folder.path().join("hybridge.db"), SqliteMode::ReadWrite { create: true })
-        .await
-        .unwrap();
-    (store, folder)
+    (SqliteStore::open(&path(&folder), WRITE).await.unwrap(), folder)
 }
 
 suite!(opened());
