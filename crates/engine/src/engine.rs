@@ -18,12 +18,7 @@ use hybridge_store::{Health, RunEnd, Store, Subscription};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-use crate::{
-    error::LaneError,
-    incoming::{Incoming, Tally},
-    metrics::Metrics,
-    observer::Observer,
-};
+use crate::{error::LaneError, incoming::Incoming, metrics::Metrics, observer::Observer};
 
 /// What can be chosen about the engine.
 #[derive(Debug, Clone)]
@@ -100,7 +95,7 @@ pub struct Engine {
 #[derive(Debug, Clone, Default)]
 pub struct RunReport {
     /// What was concluded in it.
-    pub tally: Tally,
+    pub tally: BTreeMap<&'static str, u64>,
     /// What ended it early.
     pub trouble: Option<Trouble>,
     /// When the lane is due again.

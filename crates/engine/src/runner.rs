@@ -151,7 +151,7 @@ impl Runner {
         let pause = Duration::try_from(until.duration_since(self.now())).unwrap_or(Duration::ZERO);
         tokio::select! {
             biased;
-            _ = self.stopping.wait_for(|stop| *stop) => Event::Stop,
+            () = async { drop(self.stopping.wait_for(|stop| *stop).await) } => Event::Stop,
             Some(ended) = self.tasks.join_next_with_id() => Event::Ended(ended),
             Some(wake) = self.wakes.recv() => Event::Wake(wake),
             () = tokio::time::sleep(pause) => Event::Time,

@@ -7,10 +7,22 @@ use clap_complete::Shell;
 
 /// Keeps Dynamics 365 on-premises and Exchange Online in step, over Microsoft Graph.
 #[derive(Debug, Parser)]
-#[command(name = "hybridge", version, max_term_width = 100, after_help = "Exit codes: 0 all went well, 3 done with troubles, 4 denied, 5 temporary, 6 configuration, 7 refused for safety, 8 locked, 9 storage. Everything: docs/reference/exit-codes.md")]
+#[command(
+    name = "hybridge",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 all went well, 3 done with troubles, 4 denied, 5 temporary, 6 configuration, 7 refused for safety, 8 locked, 9 storage. Everything: docs/reference/exit-codes.md"
+)]
 pub(crate) struct Cli {
     /// The configuration file.
-    #[arg(long, short, global = true, default_value = "hybridge.toml", env = "HYBRIDGE_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        short,
+        global = true,
+        default_value = "hybridge.toml",
+        env = "HYBRIDGE_CONFIG",
+        value_name = "FILE"
+    )]
     pub(crate) config: PathBuf,
     /// Print one JSON object in place of text.
     #[arg(long, global = true)]

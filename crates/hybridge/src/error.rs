@@ -33,6 +33,13 @@ impl Failure {
         self
     }
 
+    /// Ends with another code.
+    #[must_use]
+    pub(crate) fn exiting(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     /// Points at a place in a file.
     #[must_use]
     pub(crate) fn at(mut self, path: &Path, text: &str, span: std::ops::Range<usize>) -> Self {

@@ -33,10 +33,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: Output) -> error::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error::Failure::new(Exit::Unexpected, format!("the program can't start: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        error::Failure::new(Exit::Unexpected, format!("the program can't start: {error}"))
+    })?;
     let config = &cli.config;
     match cli.command {
         Command::Init(args) => runtime.block_on(commands::init::init(config, &args, output)),
@@ -62,7 +61,10 @@ fn start_log(verbose: u8) {
         1 => "info",
         _ => "debug",
     };
-    let fallback = EnvFilter::new(format!("error,hybridge={level},{}", CRATES.map(|name| format!("{name}={level}")).join(",")));
+    let fallback = EnvFilter::new(format!(
+        "error,hybridge={level},{}",
+        CRATES.map(|name| format!("{name}={level}")).join(",")
+    ));
     let filter = EnvFilter::try_from_env("HYBRIDGE_LOG").unwrap_or(fallback);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }

@@ -68,7 +68,12 @@ pub(crate) fn column(text: &str, width: usize) -> String {
 
 /// The value at a fraction of sorted values (0.5 the median), or 0 without values.
 pub(crate) fn percentile(sorted: &[f64], fraction: f64) -> f64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index into a slice")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index into a slice"
+    )]
     let index = ((sorted.len() as f64 * fraction).ceil() as usize).saturating_sub(1);
     sorted.get(index).copied().unwrap_or(0.0)
 }

@@ -1,15 +1,7 @@
 //! Progress on the terminal: bars where there is one, nothing where output is piped or JSON.
 
-use std::{
-    io::IsTerminal,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::io::IsTerminal;
 
-use hybridge_core::decision::{Decision, Outcome};
-use hybridge_engine::Observer;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::Output;
@@ -42,31 +34,4 @@ pub(crate) fn bar(length: u64, what: &'static str, output: Output) -> ProgressBa
         bar.set_style(style);
     }
     bar
-}
-
-/// Counts decisions and moves a bar with them.
-#[derive(Debug)]
-pub(crate) struct Counting {
-    bar: ProgressBar,
-    decided: Arc<AtomicU64>,
-}
-
-impl Counting {
-    pub(crate) fn new(bar: ProgressBar) -> Self {
-        Self { bar, decided: Arc::default() }
-    }
-
-    /// How many messages have come to a final conclusion.
-    pub(crate) fn decided(&self) -> u64 {
-        self.decided.load(Ordering::Relaxed)
-    }
-}
-
-impl Observer for Counting {
-    fn decided(&self, decision: &Decision) {
-        if !matches!(decision.outcome, Outcome::Waiting { .. }) {
-            self.decided.fetch_add(1, Ordering::Relaxed);
-            self.bar.inc(1);
-        }
-    }
 }

@@ -52,7 +52,8 @@ fn the_crates_depend_on_each_other_as_the_design_says() {
         let name = folder.file_name().into_string().unwrap();
         let manifest = fs::read_to_string(folder.path().join("Cargo.toml")).unwrap();
         let manifest: toml::Table = toml::from_str(&manifest).unwrap();
-        let arrows = allowed.get(name.as_str()).unwrap_or_else(|| panic!("crate {name} is not in the design"));
+        let arrows =
+            allowed.get(name.as_str()).unwrap_or_else(|| panic!("crate {name} is not in the design"));
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let Some(dependencies) = manifest.get(section).and_then(toml::Value::as_table) else { continue };
             for dependency in dependencies.keys().filter_map(|key| key.strip_prefix("hybridge-")) {

@@ -64,8 +64,6 @@ pub fn text_reply(status: StatusCode, content_type: &'static str, body: impl Int
 fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
     let mut reply = Response::new(body);
     *reply.status_mut() = status;
-    reply
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+    reply.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     reply
 }

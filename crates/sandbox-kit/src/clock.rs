@@ -22,7 +22,8 @@ impl Clock {
 
     /// The current instant.
     pub fn now(&self) -> Timestamp {
-        let elapsed = jiff::SignedDuration::try_from(self.started.elapsed()).unwrap_or(jiff::SignedDuration::ZERO);
+        let elapsed =
+            jiff::SignedDuration::try_from(self.started.elapsed()).unwrap_or(jiff::SignedDuration::ZERO);
         self.epoch.checked_add(elapsed).unwrap_or(self.epoch)
     }
 }

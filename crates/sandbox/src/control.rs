@@ -57,7 +57,7 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
             let organization = sandbox.organization().request_counts();
             Ok(json!({
                 "graph": { "requests": graph.requests, "operations": graph.operations, "by_route": graph.by_route },
-                "organization": { "requests": organization.requests, "operations": organization.operations },
+                "organization": organization,
             }))
         }
         (&Method::POST, "/mail") => send(sandbox, &read(&call.body)?),
@@ -68,7 +68,10 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
             sandbox.graph().expire_delta_tokens(user(sandbox, &mailbox)?);
             Ok(json!({}))
         }
-        _ => Err((StatusCode::NOT_FOUND, format!("the control API has no {} {}", call.method, call.url.path()))),
+        _ => Err((
+            StatusCode::NOT_FOUND,
+            format!("the control API has no {} {}", call.method, call.url.path()),
+        )),
     }
 }
 
@@ -104,19 +107,7 @@ fn mailboxes(sandbox: &Sandbox) -> Value {
 }
 
 fn emails(sandbox: &Sandbox) -> Value {
-    let emails: Vec<Value> = sandbox
-        .organization()
-        .emails()
-        .into_iter()
-        .map(|email| {
-            json!({
-                "id": email.id,
-                "messageId": email.message_id,
-                "subject": email.subject,
-                "incoming": !email.outgoing,
-            })
-        })
-        .collect();
+    let emails: Vec<Value> = sandbox.organization().emails().into_iter().map(|email| json!(email)).collect();
     json!({ "emails": emails })
 }
 
@@ -195,8 +186,10 @@ fn send(sandbox: &Sandbox, new: &NewMail) -> Answer {
 }
 
 fn import(sandbox: &Sandbox, call: &Call) -> Answer {
-    let parameter = |name: &str| call.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    let mailbox = parameter("mailbox").ok_or_else(|| (StatusCode::BAD_REQUEST, "?mailbox= is missing".to_owned()))?;
+    let parameter =
+        |name: &str| call.url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
+    let mailbox =
+        parameter("mailbox").ok_or_else(|| (StatusCode::BAD_REQUEST, "?mailbox= is missing".to_owned()))?;
     let folder = parameter("folder").unwrap_or_else(|| "inbox".to_owned());
     let id = sandbox
         .graph()

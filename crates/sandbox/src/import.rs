@@ -48,7 +48,8 @@ pub fn walk<E>(path: &Path, take: &mut impl FnMut(Found) -> Result<(), E>) -> Re
 
 fn walk_folder<E>(folder: &Path, take: &mut impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
     let maildir = folder.join("cur").is_dir() && folder.join("new").is_dir();
-    let folders = if maildir { vec![folder.join("cur"), folder.join("new")] } else { vec![folder.to_path_buf()] };
+    let folders =
+        if maildir { vec![folder.join("cur"), folder.join("new")] } else { vec![folder.to_path_buf()] };
     for folder in folders {
         let mut entries: Vec<PathBuf> = match fs::read_dir(&folder) {
             Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
@@ -112,7 +113,12 @@ mod tests {
         fs::write(at("box/tmp/2"), "Subject: half-written\n\n").unwrap();
         assert_eq!(
             collect(folder.path()),
-            [("a.eml".into(), 1, 13), ("b.mbox".into(), 1, 14), ("b.mbox".into(), 2, 19), ("1:2,S".into(), 1, 12)]
+            [
+                ("a.eml".into(), 1, 13),
+                ("b.mbox".into(), 1, 14),
+                ("b.mbox".into(), 2, 19),
+                ("1:2,S".into(), 1, 12)
+            ]
         );
     }
 

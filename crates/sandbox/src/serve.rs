@@ -127,7 +127,8 @@ pub async fn serve(options: ServeOptions, setup: Setup) -> Result<Served, ServeE
             .find(|(other, _)| *other == face)
             .and_then(|(_, listener)| listener.local_addr().ok())
             .map_or(0, |address| address.port());
-        Url::parse(&format!("https://{host}:{port}/")).map_err(|error| ServeError::Certificate(error.to_string()))
+        Url::parse(&format!("https://{host}:{port}/"))
+            .map_err(|error| ServeError::Certificate(error.to_string()))
     };
     let origins = Origins {
         entra: origin(Face::Entra, "localhost")?,

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The tenant's domain; no such domain can exist outside (RFC 6761).
-pub const TENANT_DOMAIN: &str = "lindhagen.test";
+pub(crate) const TENANT_DOMAIN: &str = "lindhagen.test";
 
 /// What can be chosen about the world.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ impl Sandbox {
             tenant_id: ids.uuid(),
             client_id: ids.uuid(),
             adfs_client_id: ids.uuid(),
-            user_name: "LINDHAGEN\\svc-hybridge".to_owned(),
+            user_name: "CONTOSO\\svc-hybridge".to_owned(),
             password: format!("{}", ids.uuid().simple()),
             certificate_pem: key.certificate_pem.clone(),
             private_key_pem: key.private_key_pem.clone(),
@@ -124,10 +124,12 @@ impl Sandbox {
             tenant_domains: vec![TENANT_DOMAIN.to_owned()],
         });
         let mut registration = Application::new(app.client_id, "Hybridge");
-        registration.roles = ["Mail.Read", "Mail.ReadWrite", "Mail.Send", "User.Read.All"].map(str::to_owned).to_vec();
-        registration.add_certificate(&key.certificate_der);
+        registration.roles =
+            ["Mail.Read", "Mail.ReadWrite", "Mail.Send", "User.Read.All"].map(str::to_owned).to_vec();
+        let _registered = registration.add_certificate(&key.certificate_der);
         entra.add_application(registration);
-        let adfs = Adfs::new(AdfsSetup { clock: clock.clone(), dice: dice.fork("adfs"), origins: origins.clone() });
+        let adfs =
+            Adfs::new(AdfsSetup { clock: clock.clone(), dice: dice.fork("adfs"), origins: origins.clone() });
         adfs.add_client(app.adfs_client_id);
         adfs.add_user(AdfsUser {
             account: app.user_name.clone(),
@@ -207,7 +209,8 @@ impl Sandbox {
 
     /// A mailbox's delta cursors are gone: the path names it.
     fn expire_cursors(&self, url: &Url) {
-        let mut segments = url.path_segments().into_iter().flatten().skip_while(|segment| *segment != "users");
+        let mut segments =
+            url.path_segments().into_iter().flatten().skip_while(|segment| *segment != "users");
         if let Some(user) = segments.nth(1).and_then(|name| self.graph.find_user(&name.replace("%40", "@"))) {
             self.graph.expire_delta_tokens(user);
         }
@@ -282,7 +285,9 @@ struct ClientKey {
 impl ClientKey {
     fn shared() -> &'static Self {
         static KEY: OnceLock<ClientKey> = OnceLock::new();
-        KEY.get_or_init(|| Self::make().unwrap_or_else(|error| unreachable!("a fixed recipe for a key failed: {error}")))
+        KEY.get_or_init(|| {
+            Self::make().unwrap_or_else(|error| unreachable!("a fixed recipe for a key failed: {error}"))
+        })
     }
 
     fn make() -> Result<Self, String> {

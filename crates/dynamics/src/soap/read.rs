@@ -59,7 +59,8 @@ impl Node {
 /// The answers of an `ExecuteMultiple`, by request index.
 pub(super) fn execute_multiple(body: &[u8]) -> Result<Items, String> {
     let root = tree(body)?;
-    if let Some(fault) = root.find("Fault") {
+    // Faults of single requests stand deeper, each in its response.
+    if let Some(fault) = root.find("Body").and_then(|body| body.child("Fault")) {
         let text = fault.child("faultstring").map_or("a fault without text", |text| text.text.as_str());
         return Err(text.to_owned());
     }

@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use crate::{engine::Engine, error::LaneError};
 
 /// How many messages had which outcome, by its name.
-pub type Tally = BTreeMap<&'static str, u64>;
+pub(crate) type Tally = BTreeMap<&'static str, u64>;
 
 /// One run of a mailbox's incoming email lane.
 pub(crate) struct Incoming<'a> {

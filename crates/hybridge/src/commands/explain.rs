@@ -77,7 +77,8 @@ async fn find(store: &dyn Store, what: &str) -> Result<Vec<Decision>> {
 
 /// The story of a message in one mailbox, line by line.
 fn story(decision: &Decision, mailbox: &str) -> Vec<String> {
-    let mut lines = vec![format!("“{}”", if decision.subject.is_empty() { "(no subject)" } else { &decision.subject })];
+    let mut lines =
+        vec![format!("“{}”", if decision.subject.is_empty() { "(no subject)" } else { &decision.subject })];
     let mut fact = |name: &str, value: String| lines.push(format!("  {name:<12}{value}"));
     if !decision.sender.is_empty() {
         fact("from", decision.sender.clone());
@@ -96,7 +97,12 @@ fn story(decision: &Decision, mailbox: &str) -> Vec<String> {
     lines.push(format!("  {}", decision.conclusion()));
     if let Outcome::Promoted { left_out, .. } = &decision.outcome {
         for missing in left_out {
-            lines.push(format!("  Left out: {} ({} bytes), {}.", missing.name, missing.size_bytes, missing.reason.words()));
+            lines.push(format!(
+                "  Left out: {} ({} bytes), {}.",
+                missing.name,
+                missing.size_bytes,
+                missing.reason.words()
+            ));
         }
     }
     if let Some(remedy) = decision.remedy() {
@@ -113,8 +119,8 @@ fn story(decision: &Decision, mailbox: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use hybridge_core::{
-        decision::AttachmentLeftOut,
         attachment::LeftOut,
+        decision::AttachmentLeftOut,
         ids::MailboxId,
         lane::{LaneId, LaneKind},
         message::InternetMessageId,
@@ -152,16 +158,33 @@ mod tests {
     #[test]
     fn each_outcome_is_told_in_an_administrators_words() {
         let record = RecordId(Uuid::from_u128(9));
-        insta::assert_snapshot!("explain_promoted", told(Outcome::Promoted {
-            record,
-            reason: ReasonCode::SenderMatch,
-            recovered: true,
-            left_out: vec![AttachmentLeftOut { name: "film.mp4".into(), size_bytes: 99, reason: LeftOut::LargerThanAllowed }],
-        }));
-        insta::assert_snapshot!("explain_filtered", told(Outcome::Filtered { reason: ReasonCode::NoCorrelationMatch }));
+        insta::assert_snapshot!(
+            "explain_promoted",
+            told(Outcome::Promoted {
+                record,
+                reason: ReasonCode::SenderMatch,
+                recovered: true,
+                left_out: vec![AttachmentLeftOut {
+                    name: "film.mp4".into(),
+                    size_bytes: 99,
+                    reason: LeftOut::LargerThanAllowed
+                }],
+            })
+        );
+        insta::assert_snapshot!(
+            "explain_filtered",
+            told(Outcome::Filtered { reason: ReasonCode::NoCorrelationMatch })
+        );
         insta::assert_snapshot!("explain_duplicate", told(Outcome::Duplicate { record: Some(record) }));
-        insta::assert_snapshot!("explain_failed", told(Outcome::Failed {
-            trouble: Trouble::new(Class::Item, "the organization answered POST with 500 0x80040265", "A plug-in stopped the email."),
-        }));
+        insta::assert_snapshot!(
+            "explain_failed",
+            told(Outcome::Failed {
+                trouble: Trouble::new(
+                    Class::Item,
+                    "the organization answered POST with 500 0x80040265",
+                    "A plug-in stopped the email."
+                ),
+            })
+        );
     }
 }

@@ -27,7 +27,8 @@ pub(crate) async fn init(config: &Path, args: &InitArgs, output: Output) -> Resu
     let makes_certificate = args.certificate.is_none();
     if args.dry_run {
         output.line(&text);
-        output.json(&json!({ "dry_run": true, "configuration": text, "makes_certificate": makes_certificate }));
+        output
+            .json(&json!({ "dry_run": true, "configuration": text, "makes_certificate": makes_certificate }));
         return Ok(Exit::Done);
     }
     let folder = config.parent().unwrap_or(Path::new(""));
@@ -70,15 +71,18 @@ fn write(path: &Path, text: &str) -> Result<()> {
     let aside = path.with_extension("toml.new");
     fs::write(&aside, text).and_then(|()| fs::rename(&aside, path)).map_err(|error| {
         let _left = fs::remove_file(&aside);
-        Failure::new(Exit::Storage, format!("{} can't be written: {error}", path.display()))
-            .help("Check that the folder exists, that this account may write there and that the disk has room.")
+        Failure::new(Exit::Storage, format!("{} can't be written: {error}", path.display())).help(
+            "Check that the folder exists, that this account may write there and that the disk has room.",
+        )
     })
 }
 
 fn ask(args: &InitArgs) -> Result<Answers> {
     let reference = |file: &str| format!("{{ file = {file:?} }}");
-    let tenant_id = answer(args.tenant.as_ref(), "--tenant", "Tenant id (GUID; Entra admin centre, Overview)")?;
-    let client_id = answer(args.client_id.as_ref(), "--client-id", "Application (client) id of the app registration")?;
+    let tenant_id =
+        answer(args.tenant.as_ref(), "--tenant", "Tenant id (GUID; Entra admin centre, Overview)")?;
+    let client_id =
+        answer(args.client_id.as_ref(), "--client-id", "Application (client) id of the app registration")?;
     for (name, text) in [("--tenant", &tenant_id), ("--client-id", &client_id)] {
         if text.parse::<uuid::Uuid>().is_err() {
             return Err(Failure::new(Exit::Configuration, format!("{name}: {text:?} is not a GUID"))
@@ -96,13 +100,25 @@ fn ask(args: &InitArgs) -> Result<Answers> {
         certificate_password,
         authority: args.login_url.clone(),
         graph: args.graph_url.clone(),
-        organization_url: answer(args.organization.as_ref(), "--organization", "URL of the Dynamics organization")?,
-        user: answer(args.user.as_ref(), "--user", "Service account in Dynamics (DOMAIN\\user or user@domain)")?,
+        organization_url: answer(
+            args.organization.as_ref(),
+            "--organization",
+            "URL of the Dynamics organization",
+        )?,
+        user: answer(
+            args.user.as_ref(),
+            "--user",
+            "Service account in Dynamics (DOMAIN\\user or user@domain)",
+        )?,
         password: args
             .password_file
             .as_deref()
             .map_or_else(|| "{ env = \"HYBRIDGE_ORGANIZATION_PASSWORD\" }".to_owned(), reference),
-        adfs_client_id: answer(args.adfs_client_id.as_ref(), "--adfs-client-id", "Client id registered in AD FS")?,
+        adfs_client_id: answer(
+            args.adfs_client_id.as_ref(),
+            "--adfs-client-id",
+            "Client id registered in AD FS",
+        )?,
         authorities: args.authority.clone(),
         listen: None,
         notification_url: None,
@@ -114,10 +130,17 @@ fn answer(given: Option<&String>, flag: &str, words: &str) -> Result<String> {
         return Ok(given.trim().to_owned());
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Configuration, format!("{flag} is missing, and there is no terminal to ask on"))
-            .help("`hybridge init --help` lists all answers that can be given as arguments."));
+        return Err(Failure::new(
+            Exit::Configuration,
+            format!("{flag} is missing, and there is no terminal to ask on"),
+        )
+        .help("`hybridge init --help` lists all answers that can be given as arguments."));
     }
-    dialoguer::Input::<String>::new().with_prompt(words).interact_text().map(|text| text.trim().to_owned()).map_err(
-        |error| Failure::new(Exit::Configuration, format!("nothing could be read from the terminal: {error}")),
-    )
+    dialoguer::Input::<String>::new()
+        .with_prompt(words)
+        .interact_text()
+        .map(|text| text.trim().to_owned())
+        .map_err(|error| {
+            Failure::new(Exit::Configuration, format!("nothing could be read from the terminal: {error}"))
+        })
 }

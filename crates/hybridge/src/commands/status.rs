@@ -68,7 +68,9 @@ impl Picture {
             mailboxes.push(Mailbox { row, lane, waiting: count("waiting"), failed: count("failed") });
         }
         // Those that need somebody come first.
-        mailboxes.sort_by_key(|mailbox| (!mailbox.in_trouble(), mailbox.failed == 0, mailbox.row.ineligible.is_some()));
+        mailboxes.sort_by_key(|mailbox| {
+            (!mailbox.in_trouble(), mailbox.failed == 0, mailbox.row.ineligible.is_some())
+        });
         Ok(Self { refused: store.fact(REFUSED_FACT).await?, tally: store.tally(None).await?, mailboxes })
     }
 
@@ -107,8 +109,12 @@ impl Picture {
             count("not read yet"),
             count("takes no part"),
         ));
-        let messages: Vec<String> = self.tally.iter().map(|(name, count)| format!("{count} {name}")).collect();
-        lines.push(format!("Messages: {}", if messages.is_empty() { "none yet".to_owned() } else { messages.join(", ") }));
+        let messages: Vec<String> =
+            self.tally.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        lines.push(format!(
+            "Messages: {}",
+            if messages.is_empty() { "none yet".to_owned() } else { messages.join(", ") }
+        ));
         let shown = self.mailboxes.iter().filter(|mailbox| all || mailbox.in_trouble() || mailbox.failed > 0);
         for mailbox in shown {
             lines.push(String::new());
@@ -124,8 +130,12 @@ impl Picture {
 
 fn describe(mailbox: &Mailbox) -> Vec<String> {
     let address = mailbox.row.mailbox.address.as_ref().map(ToString::to_string).unwrap_or_default();
-    let mut lines =
-        vec![format!("{} {} {}", column(&mailbox.row.mailbox.name, 28), column(&address, 34), mailbox.state())];
+    let mut lines = vec![format!(
+        "{} {} {}",
+        column(&mailbox.row.mailbox.name, 28),
+        column(&address, 34),
+        mailbox.state()
+    )];
     if let Some(reason) = mailbox.row.ineligible {
         lines.push(format!("  {}", reason.words()));
     }
@@ -146,7 +156,10 @@ fn describe(mailbox: &Mailbox) -> Vec<String> {
         }
     }
     if mailbox.waiting + mailbox.failed > 0 {
-        lines.push(format!("  {} messages wait for another attempt, {} have failed", mailbox.waiting, mailbox.failed));
+        lines.push(format!(
+            "  {} messages wait for another attempt, {} have failed",
+            mailbox.waiting, mailbox.failed
+        ));
     }
     lines
 }

@@ -1,11 +1,6 @@
 //! `hybridge sync --once`: brings mailboxes in step once.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use hybridge_core::eligibility::Mailbox;
@@ -28,7 +23,7 @@ pub(crate) async fn sync(config: &Path, args: &SyncArgs, output: Output) -> Resu
     let engine = Arc::new(wiring::engine(&config, store.clone(), Arc::new(Silent)).await?);
     let setup = engine.set_up().await?;
     if let Readiness::Refused(trouble) = setup.readiness() {
-        return Err(Failure { exit: Exit::Refused, ..trouble.into() });
+        return Err(Failure::from(trouble).exiting(Exit::Refused));
     }
     let mailboxes = choose(setup, &args.mailbox)?;
     if args.dry_run {
@@ -70,11 +65,19 @@ fn choose(setup: Setup, wanted: &[String]) -> Result<Vec<Mailbox>> {
             chosen.push(mailbox.clone());
         } else if let Some(row) = setup.others.iter().find(|row| is(&row.mailbox, text)) {
             let why = row.ineligible.map(|reason| reason.words()).unwrap_or_default();
-            return Err(Failure::new(Exit::Configuration, format!("the mailbox {text} takes no part: {why}"))
-                .help("Change that on its mailbox record in Dynamics (Settings, Email Configuration, Mailboxes)."));
+            return Err(Failure::new(
+                Exit::Configuration,
+                format!("the mailbox {text} takes no part: {why}"),
+            )
+            .help(
+                "Change that on its mailbox record in Dynamics (Settings, Email Configuration, Mailboxes).",
+            ));
         } else {
-            return Err(Failure::new(Exit::Configuration, format!("the organization has no mailbox {text:?}"))
-                .help("`hybridge status --all` lists them."));
+            return Err(Failure::new(
+                Exit::Configuration,
+                format!("the organization has no mailbox {text:?}"),
+            )
+            .help("`hybridge status --all` lists them."));
         }
     }
     Ok(chosen)
@@ -120,7 +123,8 @@ fn summary(reports: &[(Mailbox, RunReport)], output: Output) -> Exit {
             *tally.entry(name).or_default() += count;
         }
     }
-    let troubled: Vec<&(Mailbox, RunReport)> = reports.iter().filter(|(_, report)| report.trouble.is_some()).collect();
+    let troubled: Vec<&(Mailbox, RunReport)> =
+        reports.iter().filter(|(_, report)| report.trouble.is_some()).collect();
     let counts: Vec<String> = tally.iter().map(|(name, count)| format!("{count} {name}")).collect();
     let counts = if counts.is_empty() { "nothing new".to_owned() } else { counts.join(", ") };
     output.line(format!("{} mailboxes looked into: {counts}.", reports.len()));

@@ -34,8 +34,11 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
 /// Loads and checks the configuration.
 pub(crate) fn load(path: &Path) -> Result<Config> {
     let text = fs::read_to_string(path).map_err(|error| {
-        Failure::new(Exit::Configuration, format!("the configuration {} can't be read: {error}", path.display()))
-            .help("Make one with `hybridge init`, or name another file with --config.")
+        Failure::new(
+            Exit::Configuration,
+            format!("the configuration {} can't be read: {error}", path.display()),
+        )
+        .help("Make one with `hybridge init`, or name another file with --config.")
     })?;
     let mut config = read(path, &text, |name| env::var(name).ok())?;
     config.folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
@@ -62,7 +65,11 @@ fn read(path: &Path, text: &str, environment: impl Fn(&str) -> Option<String>) -
             Err(written) => wrong(&written),
             Ok(_) => Failure::new(
                 Exit::Configuration,
-                format!("an override from the environment is wrong ({}): {}", overridden.join(", "), error.message()),
+                format!(
+                    "an override from the environment is wrong ({}): {}",
+                    overridden.join(", "),
+                    error.message()
+                ),
             )
             .help("Correct or unset the variable."),
         })?,
@@ -118,7 +125,10 @@ fn check(path: &Path, text: &str, config: &Config) -> Result<()> {
     if !matches!(organization.api_version.as_str(), "9.0" | "9.1" | "9.2") {
         return Err(wrong(
             "api_version",
-            format!("[organization] api_version {:?} is not a version of Dynamics' Web API", organization.api_version),
+            format!(
+                "[organization] api_version {:?} is not a version of Dynamics' Web API",
+                organization.api_version
+            ),
             "Write \"9.1\" (or \"9.0\" for a 9.0 server).",
         ));
     }
@@ -189,7 +199,9 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_and_its_mistakes_are_named() {
-        let config = read_with(GOOD, &[("HYBRIDGE_SYNC_PAGE_SIZE", "50"), ("HYBRIDGE_STORE_PATH", "/x/y.db")]).unwrap();
+        let config =
+            read_with(GOOD, &[("HYBRIDGE_SYNC_PAGE_SIZE", "50"), ("HYBRIDGE_STORE_PATH", "/x/y.db")])
+                .unwrap();
         assert_eq!((config.sync.page_size, config.store.path.to_str()), (50, Some("/x/y.db")));
         let failure = read_with(GOOD, &[("HYBRIDGE_TENANT_ID", "contoso")]).unwrap_err();
         assert!(failure.message.contains("HYBRIDGE_TENANT_ID"), "{failure}");

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
-pub(crate) use load::{SETTINGS, load};
+pub(crate) use load::load;
 pub(crate) use secret::SecretSource;
 pub(crate) use template::{Answers, render};
 

@@ -31,11 +31,15 @@ pub(crate) fn render(answers: &Answers) -> String {
         text.push_str(line);
         text.push('\n');
     };
-    line("# The Entra ID tenant that holds the Exchange Online mailboxes, and the app registration of Hybridge in it.");
+    line(
+        "# The Entra ID tenant that holds the Exchange Online mailboxes, and the app registration of Hybridge in it.",
+    );
     line("[tenant]");
     line(&format!("id = {}", quoted(&answers.tenant_id)));
     line(&format!("client_id = {}", quoted(&answers.client_id)));
-    line("# The certificate (PFX, or PEM with certificate and key) whose public part is registered with the app.");
+    line(
+        "# The certificate (PFX, or PEM with certificate and key) whose public part is registered with the app.",
+    );
     line(&format!("certificate = {}", quoted(&answers.certificate)));
     match &answers.certificate_password {
         Some(password) => line(&format!("certificate_password = {password}")),
@@ -50,7 +54,9 @@ pub(crate) fn render(answers: &Answers) -> String {
         line(&format!("graph = {}", quoted(graph)));
     }
     line("");
-    line("# The Dynamics organization (internet-facing deployment with AD FS) and Hybridge's service account in it.");
+    line(
+        "# The Dynamics organization (internet-facing deployment with AD FS) and Hybridge's service account in it.",
+    );
     line("[organization]");
     line(&format!("url = {}", quoted(&answers.organization_url)));
     line("# DOMAIN\\user or user@domain, as your AD FS wants it.");
@@ -59,11 +65,15 @@ pub(crate) fn render(answers: &Answers) -> String {
     line("# The client that was registered in AD FS with Add-AdfsClient.");
     line(&format!("adfs_client_id = {}", quoted(&answers.adfs_client_id)));
     line("# api_version = \"9.1\"");
-    line("# largest_request_mb = 12      # what IIS takes in one request (16 unless it was changed), less some room");
+    line(
+        "# largest_request_mb = 12      # what IIS takes in one request (16 unless it was changed), less some room",
+    );
     line("# calls_at_once = 32           # the most; the right number is found by measuring");
     line("");
     line("[trust]");
-    line("# Certificate authorities (PEM) to trust beside the machine's own: an internal AD CS, or the sandbox.");
+    line(
+        "# Certificate authorities (PEM) to trust beside the machine's own: an internal AD CS, or the sandbox.",
+    );
     let authorities: Vec<String> = answers.authorities.iter().map(|path| quoted(path)).collect();
     line(&format!("authorities = [{}]", authorities.join(", ")));
     line("");
@@ -115,7 +125,7 @@ mod tests {
         let answers = Answers {
             tenant_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c01".into(),
             client_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c02".into(),
-            certificate: r"C:\certs\hy\"bridge.pfx".into(),
+            certificate: r#"C:\certs\hy"bridge.pfx"#.into(),
             certificate_password: Some("{ file = \"pfx-password\" }".into()),
             authority: Some("https://localhost:1/".into()),
             graph: None,

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 use super::{Gate, Place, Went};
 
 /// Finds out how many calls at once a server stands: one more after each round of answers as quick as
-/// its best, half as many when it is overrun or its answers take more than twice as long.
+/// its best, half as many when it is overrun or its answers take half as long again.
 #[derive(Debug, Clone)]
 pub struct Algorithm {
     limit: u32,
@@ -42,13 +42,13 @@ impl Algorithm {
         }
         let mean = self.sum / f64::from(self.seen);
         let baseline = *self.baseline.get_or_insert(mean);
-        if mean > baseline * 2.0 + 0.005 {
+        if mean > baseline * 1.5 + 0.005 {
             self.shrink();
             // If the work itself became heavier, the baseline must follow, or the limit stays at one.
             self.baseline = Some(baseline.mul_add(0.9, mean * 0.1));
         } else {
             self.limit = (self.limit + 1).min(self.most);
-            let weight = if mean < baseline { 0.5 } else { 0.02 };
+            let weight = if mean < baseline { 0.5 } else { 0.005 };
             self.baseline = Some(baseline.mul_add(1.0 - weight, mean * weight));
         }
         self.sum = 0.0;

@@ -87,7 +87,8 @@ impl Company {
 
     fn make_answer(&self, mail: &mut Mail) {
         let Some(past) = self.past.get(self.dice.below(self.past.len())) else { return };
-        let (Some(colleague), Some(customer)) = (self.colleagues.get(past.colleague), self.customers.get(past.customer))
+        let (Some(colleague), Some(customer)) =
+            (self.colleagues.get(past.colleague), self.customers.get(past.customer))
         else {
             return;
         };
@@ -146,7 +147,10 @@ impl Company {
         let last = self.dice.pick(LAST).copied().unwrap_or("Doe");
         let company = self.dice.pick(COMPANIES).copied().unwrap_or("Somewhere");
         let number = self.dice.below(10_000);
-        address(&format!("{first} {last}"), &format!("{}{number}@{}.example.org", ascii(first), ascii(company)))
+        address(
+            &format!("{first} {last}"),
+            &format!("{}{number}@{}.example.org", ascii(first), ascii(company)),
+        )
     }
 
     fn topic(&self) -> String {
@@ -158,8 +162,9 @@ impl Company {
     }
 
     fn body(&self) -> Body {
-        let paragraphs: Vec<String> =
-            (0..=self.dice.below(4)).map(|_| format!("<p>{} {}</p>", self.sentence(), self.sentence())).collect();
+        let paragraphs: Vec<String> = (0..=self.dice.below(4))
+            .map(|_| format!("<p>{} {}</p>", self.sentence(), self.sentence()))
+            .collect();
         Body::html(format!("<html><body>{}</body></html>", paragraphs.concat()))
     }
 }

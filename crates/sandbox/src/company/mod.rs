@@ -8,6 +8,9 @@ mod people;
 use bytes::Bytes;
 use hybridge_sandbox_graph::{Body, EmailAddress, HeaderField, Mail, MailAttachment};
 use hybridge_sandbox_kit::Dice;
+use hybridge_sandbox_organization::Refused;
+use serde::Serialize;
+use serde_json::json;
 
 use crate::world::Sandbox;
 pub use mail::Kind;
@@ -24,7 +27,7 @@ pub struct Company {
 }
 
 /// A mailbox of the company.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MailboxInfo {
     /// Whose it is.
     pub name: String,
@@ -35,12 +38,16 @@ pub struct MailboxInfo {
 impl Company {
     /// Founds the company in a world: `mailboxes` users and queues with their customers and the emails
     /// that they have already sent from Dynamics.
-    pub fn found(sandbox: &Sandbox, mailboxes: usize) -> Self {
+    ///
+    /// # Errors
+    /// When the organization refuses a row, which means that the company's data breaks its rules.
+    pub fn found(sandbox: &Sandbox, mailboxes: usize) -> Result<Self, Refused> {
         let dice = sandbox.dice().fork("company");
-        let colleagues = people::hire(sandbox, &dice, mailboxes);
-        let customers = people::win_customers(sandbox, &dice, 6 + mailboxes / 2);
-        let past = people::write_history(sandbox, &dice, &colleagues, &customers);
-        Self { dice, colleagues, customers, past, written: 0 }
+        sandbox.organization().configure(&json!({ "name": "Lindhagen & Berg" }))?;
+        let colleagues = people::hire(sandbox, &dice, mailboxes)?;
+        let customers = people::win_customers(sandbox, &dice, 6 + mailboxes / 2)?;
+        let past = people::write_history(sandbox, &dice, &colleagues, &customers)?;
+        Ok(Self { dice, colleagues, customers, past, written: 0 })
     }
 
     /// Its mailboxes.
@@ -60,7 +67,9 @@ impl Company {
             .iter()
             .chain(&mail.cc)
             .chain(&mail.bcc)
-            .filter(|recipient| self.colleagues.iter().any(|colleague| colleague.address == recipient.address))
+            .filter(|recipient| {
+                self.colleagues.iter().any(|colleague| colleague.address == recipient.address)
+            })
             .count();
         sandbox.graph().deliver(mail);
         recipients

@@ -3,7 +3,7 @@
 
 use hybridge_sandbox_graph::{MailboxState, NewUser};
 use hybridge_sandbox_kit::Dice;
-use hybridge_sandbox_organization::{NewQueue, NewUser as NewSystemUser};
+use hybridge_sandbox_organization::{NewQueue, NewUser as NewSystemUser, Refused};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -25,7 +25,6 @@ pub(super) struct Colleague {
 pub(super) struct Customer {
     pub(super) name: String,
     pub(super) address: String,
-    pub(super) record: Uuid,
 }
 
 /// An email that was sent from Dynamics before Hybridge came.
@@ -43,34 +42,38 @@ const QUEUES: &[&str] = &["Sales", "Support", "Projects", "Accounts"];
 /// Dynamics email" and "from leads, contacts and accounts".
 const USER_OPTIONS: &[i32] = &[1, 2, 1, 2, 0, 1, 3, 2];
 
-pub(super) fn hire(sandbox: &Sandbox, dice: &Dice, mailboxes: usize) -> Vec<Colleague> {
+pub(super) fn hire(sandbox: &Sandbox, dice: &Dice, mailboxes: usize) -> Result<Vec<Colleague>, Refused> {
     (0..mailboxes).map(|index| hire_one(sandbox, dice, index)).collect()
 }
 
-fn hire_one(sandbox: &Sandbox, dice: &Dice, index: usize) -> Colleague {
+fn hire_one(sandbox: &Sandbox, dice: &Dice, index: usize) -> Result<Colleague, Refused> {
     let organization = sandbox.organization();
     // Every sixth mailbox is a queue's, as long as there are names for queues.
     let queue = (index % 6 == 5).then(|| QUEUES.get(index / 6)).flatten();
     if let Some(name) = queue {
         let address = format!("{}@{TENANT_DOMAIN}", name.to_lowercase());
-        let made = organization.add_queue(NewQueue {
-            incoming_filter: 0,
-            ..NewQueue::new(*name, &address)
-        });
+        let made = organization.add_queue(&NewQueue {
+            name: (*name).to_owned(),
+            address: address.clone(),
+            track_option: 0,
+            owner: None,
+        })?;
         add_mailbox(sandbox, name, &address);
-        return Colleague { name: (*name).to_owned(), address, record: made.queue, is_queue: true };
+        return Ok(Colleague { name: (*name).to_owned(), address, record: made.queue, is_queue: true });
     }
     let (first, last) = pick_name(dice);
     let name = format!("{first} {last}");
     let address = format!("{}.{}{}@{TENANT_DOMAIN}", ascii(first), ascii(last), index + 1);
     let option = USER_OPTIONS.get(index % USER_OPTIONS.len()).copied().unwrap_or(1);
-    let made = organization.add_user(NewSystemUser {
-        domain_name: format!("LINDHAGEN\\{}{}", ascii(last), index + 1),
-        incoming_filter: option,
-        ..NewSystemUser::new(first, last, &address)
-    });
+    let made = organization.add_user(&NewSystemUser {
+        domain_name: format!("CONTOSO\\{}{}", ascii(last), index + 1),
+        first_name: first.to_owned(),
+        last_name: last.to_owned(),
+        address: address.clone(),
+        track_option: option,
+    })?;
     add_mailbox(sandbox, &name, &address);
-    Colleague { name, address, record: made.user, is_queue: false }
+    Ok(Colleague { name, address, record: made.user, is_queue: false })
 }
 
 fn add_mailbox(sandbox: &Sandbox, name: &str, address: &str) {
@@ -83,7 +86,7 @@ fn add_mailbox(sandbox: &Sandbox, name: &str, address: &str) {
     });
 }
 
-pub(super) fn win_customers(sandbox: &Sandbox, dice: &Dice, count: usize) -> Vec<Customer> {
+pub(super) fn win_customers(sandbox: &Sandbox, dice: &Dice, count: usize) -> Result<Vec<Customer>, Refused> {
     let organization = sandbox.organization();
     let mut customers = Vec::with_capacity(count);
     for index in 0..count {
@@ -91,21 +94,27 @@ pub(super) fn win_customers(sandbox: &Sandbox, dice: &Dice, count: usize) -> Vec
         let domain = format!("{}.example.com", ascii(company));
         let (first, last) = pick_name(dice);
         let address = format!("{}.{}{index}@{domain}", ascii(first), ascii(last));
-        let record = if index % 7 == 6 {
+        if index % 7 == 6 {
             organization.insert(
                 "lead",
-                json!({ "subject": "Met at the fair", "firstname": first, "lastname": last, "companyname": company, "emailaddress1": address }),
-            )
+                &json!({ "subject": "Met at the fair", "firstname": first, "lastname": last, "companyname": company, "emailaddress1": address }),
+            )?;
         } else {
-            let account = organization.insert("account", json!({ "name": format!("{company} {}", index / COMPANIES.len() + 1) }));
+            let account = organization.insert(
+                "account",
+                &json!({ "name": format!("{company} {}", index / COMPANIES.len() + 1) }),
+            )?;
             organization.insert(
                 "contact",
-                json!({ "firstname": first, "lastname": last, "emailaddress1": address, "parentcustomerid": { "account": account } }),
-            )
-        };
-        customers.push(Customer { name: format!("{first} {last}"), address, record });
+                &json!({
+                    "firstname": first, "lastname": last, "emailaddress1": address,
+                    "parentcustomerid_account@odata.bind": format!("/accounts({account})"),
+                }),
+            )?;
+        }
+        customers.push(Customer { name: format!("{first} {last}"), address });
     }
-    customers
+    Ok(customers)
 }
 
 /// Emails that were sent from Dynamics, two for each colleague: what answers can correlate with.
@@ -114,7 +123,7 @@ pub(super) fn write_history(
     dice: &Dice,
     colleagues: &[Colleague],
     customers: &[Customer],
-) -> Vec<Past> {
+) -> Result<Vec<Past>, Refused> {
     let organization = sandbox.organization();
     let mut past = Vec::new();
     let users = colleagues.iter().enumerate().filter(|(_, colleague)| !colleague.is_queue);
@@ -124,16 +133,21 @@ pub(super) fn write_history(
         let token = format!("CRM:{:07}", 1000 + past.len());
         let subject = format!("{} {token}", dice.pick(TOPICS).copied().unwrap_or("Offer"));
         let message_id = format!("<{}@{TENANT_DOMAIN}>", dice.uuid().simple());
-        organization.add_sent_email(
-            &message_id,
-            &subject,
-            &token,
-            ("systemuser", colleague.record, &colleague.address),
-            &customer.address,
-        );
+        let email = organization.insert(
+            "email",
+            &json!({
+                "subject": subject, "messageid": message_id, "trackingtoken": token, "directioncode": true,
+                "description": "<p>Sent from Dynamics.</p>",
+                "email_activity_parties": [
+                    { "participationtypemask": 1, "partyid_systemuser@odata.bind": format!("/systemusers({})", colleague.record) },
+                    { "participationtypemask": 2, "addressused": customer.address },
+                ],
+            }),
+        )?;
+        organization.update("email", email, &json!({ "statecode": 1, "statuscode": 3 }))?;
         past.push(Past { message_id, subject, colleague: index, customer: customer_index });
     }
-    past
+    Ok(past)
 }
 
 fn pick_name(dice: &Dice) -> (&'static str, &'static str) {

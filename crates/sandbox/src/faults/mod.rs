@@ -161,12 +161,15 @@ impl Faults {
         Fate {
             latency: self.latency(weather),
             fault: self.roll(weather),
-            expires_cursors: face == Face::Graph && path.contains("/delta") && self.dice.chance(weather.expire_cursor),
+            expires_cursors: face == Face::Graph
+                && path.contains("/delta")
+                && self.dice.chance(weather.expire_cursor),
         }
     }
 
     fn latency(&self, weather: Weather) -> Duration {
-        let spread = usize::try_from(weather.latency_to_ms.saturating_sub(weather.latency_from_ms)).unwrap_or(0);
+        let spread =
+            usize::try_from(weather.latency_to_ms.saturating_sub(weather.latency_from_ms)).unwrap_or(0);
         let extra = if spread == 0 { 0 } else { self.dice.below(spread + 1) };
         Duration::from_millis(weather.latency_from_ms + extra as u64)
     }
@@ -222,9 +225,12 @@ impl Fault {
                 Ok(reply)
             }
             Self::Status { status } => Ok(failure(face, status, "serviceNotAvailable", "An injected fault.")),
-            Self::Unauthorized => {
-                Ok(failure(face, 401, "InvalidAuthenticationToken", "Lifetime validation failed, the token is expired."))
-            }
+            Self::Unauthorized => Ok(failure(
+                face,
+                401,
+                "InvalidAuthenticationToken",
+                "Lifetime validation failed, the token is expired.",
+            )),
         }
     }
 }
@@ -232,13 +238,19 @@ impl Fault {
 fn failure(face: Face, status: u16, code: &str, message: &str) -> Reply {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     match face {
-        Face::Graph | Face::Control => json_reply(status, &json!({ "error": { "code": code, "message": message } })),
-        // A gateway in front of Entra ID: no OAuth error in it.
-        Face::Entra | Face::Adfs => {
-            text_reply(status, "application/json", r#"{"error":"temporarily_unavailable","error_description":"AADSTS90033: A transient error has occurred.","error_codes":[90033]}"#)
+        Face::Graph | Face::Control => {
+            json_reply(status, &json!({ "error": { "code": code, "message": message } }))
         }
+        // A gateway in front of Entra ID: no OAuth error in it.
+        Face::Entra | Face::Adfs => text_reply(
+            status,
+            "application/json",
+            r#"{"error":"temporarily_unavailable","error_description":"AADSTS90033: A transient error has occurred.","error_codes":[90033]}"#,
+        ),
         // IIS answers before the organization does, with a page of its own.
-        Face::Organization => text_reply(status, "text/html", format!("<html><title>{status}</title></html>")),
+        Face::Organization => {
+            text_reply(status, "text/html", format!("<html><title>{status}</title></html>"))
+        }
     }
 }
 
@@ -282,6 +294,8 @@ mod tests {
         };
         let first = run();
         assert_eq!(first, run());
-        assert!(first.iter().any(|(fault, _)| fault.is_some()) && first.iter().any(|(fault, _)| fault.is_none()));
+        assert!(
+            first.iter().any(|(fault, _)| fault.is_some()) && first.iter().any(|(fault, _)| fault.is_none())
+        );
     }
 }

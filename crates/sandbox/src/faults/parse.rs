@@ -109,7 +109,10 @@ mod tests {
     #[test]
     fn what_can_not_be_understood_is_named() {
         assert_eq!("sunny".parse::<Weather>(), Err(WeatherError::Unknown("sunny".into())));
-        assert_eq!("throttle=2".parse::<Weather>(), Err(WeatherError::NoProbability("throttle".into(), "2".into())));
+        assert_eq!(
+            "throttle=2".parse::<Weather>(),
+            Err(WeatherError::NoProbability("throttle".into(), "2".into()))
+        );
         assert_eq!("latency=9..3ms".parse::<Weather>(), Err(WeatherError::NoLatency("9..3ms".into())));
         assert_eq!("latency=soon".parse::<Weather>(), Err(WeatherError::NoLatency("soon".into())));
     }

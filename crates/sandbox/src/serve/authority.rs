@@ -15,7 +15,9 @@ impl Authority {
         let mut parameters = CertificateParams::default();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        parameters.distinguished_name.push(DnType::CommonName, "Hybridge sandbox authority (this machine only)");
+        parameters
+            .distinguished_name
+            .push(DnType::CommonName, "Hybridge sandbox authority (this machine only)");
         let key = KeyPair::generate().map_err(|error| failed(&error))?;
         CertifiedIssuer::self_signed(parameters, key).map(Self).map_err(|error| failed(&error))
     }

@@ -26,7 +26,7 @@ pub(super) async fn accept(
     loop {
         tokio::select! {
             biased;
-            _ = stopped.wait_for(|stop| *stop) => break,
+            () = async { drop(stopped.wait_for(|stop| *stop).await) } => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept() => {
                 // An accept that fails (out of descriptors, say) may pass; the loop must not spin on it.

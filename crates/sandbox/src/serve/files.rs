@@ -22,7 +22,9 @@ pub(super) fn write(folder: &Path, authority: &Authority, app: &App) -> Result<F
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let put = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
-        write_private(&path, bytes).map(|()| path.clone()).map_err(|source| ServeError::Write { path, source })
+        write_private(&path, bytes)
+            .map(|()| path.clone())
+            .map_err(|source| ServeError::Write { path, source })
     };
     let pem = format!("{}{}", app.certificate_pem, app.private_key_pem);
     Ok(Files {

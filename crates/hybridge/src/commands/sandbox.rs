@@ -1,0 +1,232 @@
+//! `hybridge sandbox`: the emulated tenant and organization, and mail for them.
+
+use std::{fs, path::Path};
+
+use hybridge_sandbox::{Access, Clock, ServeOptions, Served, Setup, company::Company, import, serve};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{SandboxArgs, SandboxCommand, SandboxStart, Size},
+    config::{Answers, render},
+    error::{Failure, Result},
+    exit::Exit,
+    output::Output,
+};
+
+/// Starts a sandbox, or imports mail into a running one.
+pub(crate) async fn sandbox(args: SandboxArgs, output: Output) -> Result<Exit> {
+    match args.command {
+        None => start(&args.start, output).await,
+        Some(SandboxCommand::Import { paths, mailbox, folder, sandbox, dry_run }) => {
+            let target = Target { mailbox, folder, dry_run };
+            let control = Control::of(&sandbox)?;
+            put_in(&control, &paths, &target, output).await
+        }
+    }
+}
+
+/// A sandbox on the wire with its company in it.
+pub(crate) async fn open(folder: &Path, first_port: Option<u16>, size: &Size) -> Result<(Served, Company)> {
+    let weather = size.faults.parse().map_err(|error: hybridge_sandbox::faults::WeatherError| {
+        Failure::new(Exit::Configuration, error.to_string())
+    })?;
+    let options = ServeOptions { folder: folder.to_path_buf(), first_port };
+    let served = serve(options, Setup::new(Clock::system(), size.seed)).await.map_err(|error| {
+        Failure::new(Exit::Configuration, error.to_string())
+            .help("Choose other ports with --port, or another --folder.")
+    })?;
+    let mut company = Company::found(&served.sandbox, size.mailboxes)
+        .map_err(|error| Failure::new(Exit::Unexpected, error.to_string()))?;
+    company.fill(&served.sandbox, size.messages);
+    let configuration = configuration(&served.access);
+    let path = folder.join("hybridge.toml");
+    fs::write(&path, configuration).map_err(|error| {
+        Failure::new(Exit::Storage, format!("{} can't be written: {error}", path.display()))
+    })?;
+    let described = folder.join("access.json");
+    let access = json!(served.access).to_string();
+    fs::write(&described, access).map_err(|error| {
+        Failure::new(Exit::Storage, format!("{} can't be written: {error}", described.display()))
+    })?;
+    // The services themselves are fair while the company moves in; the weather begins now.
+    served.sandbox.set_weather(weather);
+    Ok((served, company))
+}
+
+async fn start(args: &SandboxStart, output: Output) -> Result<Exit> {
+    let (served, company) = open(&args.folder, args.port, &args.size).await?;
+    let access = &served.access;
+    output.json(&described(access, &company, &args.folder));
+    for line in introduction(access, &company, &args.folder) {
+        output.line(line);
+    }
+    let _unsupported = tokio::signal::ctrl_c().await;
+    served.stop().await;
+    output.line("The sandbox is gone.");
+    Ok(Exit::Done)
+}
+
+fn described(access: &Access, company: &Company, folder: &Path) -> Value {
+    let mut value = json!(access);
+    if let Some(value) = value.as_object_mut() {
+        let configuration =
+            folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf()).join("hybridge.toml");
+        value.insert("mailboxes".to_owned(), json!(company.mailboxes()));
+        value.insert("configuration".to_owned(), json!(configuration));
+    }
+    value
+}
+
+fn introduction(access: &Access, company: &Company, folder: &Path) -> Vec<String> {
+    let mut lines = vec![
+        "The sandbox is up: an emulated tenant and an emulated Dynamics organization, on this machine only."
+            .to_owned(),
+        String::new(),
+        format!("  Entra ID       {}", access.entra),
+        format!("  Graph          {}v1.0/", access.graph),
+        format!("  AD FS          {}", access.adfs),
+        format!("  organization   {}api/data/v9.1/", access.organization),
+        format!("  control API    {}", access.control),
+        String::new(),
+        format!(
+            "  trust          {} (for example SSL_CERT_FILE, NODE_EXTRA_CA_CERTS, curl --cacert)",
+            access.ca.display()
+        ),
+        format!(
+            "  certificate    {} (password in {})",
+            access.pfx.display(),
+            access.pfx_password_file.display()
+        ),
+        format!("  configuration  {}", folder.join("hybridge.toml").display()),
+        String::new(),
+        "  mailboxes:".to_owned(),
+    ];
+    lines.extend(
+        company
+            .mailboxes()
+            .iter()
+            .take(12)
+            .map(|mailbox| format!("    {:<24} {}", mailbox.name, mailbox.address)),
+    );
+    let more = company.mailboxes().len().saturating_sub(12);
+    if more > 0 {
+        lines.push(format!("    … and {more} more"));
+    }
+    lines.push(String::new());
+    lines.push("In another terminal:".to_owned());
+    lines.push(format!("  hybridge init --sandbox {}", folder.display()));
+    lines.push("  hybridge check".to_owned());
+    lines.push("  hybridge run".to_owned());
+    lines.push(String::new());
+    lines.push("Your own mail: hybridge sandbox import --mailbox <address> <files, Maildir or mbox>. Ctrl-C ends the sandbox.".to_owned());
+    lines
+}
+
+/// A ready configuration, with file names relative to the sandbox's folder.
+fn configuration(access: &Access) -> String {
+    render(&Answers {
+        tenant_id: access.tenant_id.to_string(),
+        client_id: access.client_id.to_string(),
+        certificate: "hybridge.pfx".to_owned(),
+        certificate_password: Some("{ file = \"pfx-password\" }".to_owned()),
+        authority: Some(access.entra.to_string()),
+        graph: Some(access.graph.to_string()),
+        organization_url: access.organization.to_string(),
+        user: access.user.clone(),
+        password: "{ file = \"service-account-password\" }".to_owned(),
+        adfs_client_id: access.adfs_client_id.to_string(),
+        authorities: vec!["ca.pem".to_owned()],
+        listen: Some("127.0.0.1:8380".to_owned()),
+        notification_url: Some(format!("http://127.0.0.1:8380{}", hybridge_console::NOTIFICATIONS_PATH)),
+    })
+}
+
+/// A running sandbox's control API.
+struct Control {
+    client: hybridge_net::Https,
+    root: url::Url,
+}
+
+impl Control {
+    fn of(folder: &Path) -> Result<Self> {
+        let missing = |error: std::io::Error| {
+            Failure::new(
+                Exit::Configuration,
+                format!("no sandbox is described in {}: {error}", folder.display()),
+            )
+            .help("Start one with `hybridge sandbox`, or name its folder with --sandbox.")
+        };
+        let described = fs::read(folder.join("access.json")).map_err(missing)?;
+        let ca = fs::read(folder.join("ca.pem")).map_err(missing)?;
+        let root = serde_json::from_slice::<Value>(&described)
+            .ok()
+            .and_then(|value| value.get("control")?.as_str()?.parse().ok())
+            .ok_or_else(|| Failure::new(Exit::Configuration, "access.json does not describe a sandbox"))?;
+        let client = hybridge_net::Https::new(&[ca])
+            .map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+        Ok(Self { client, root })
+    }
+
+    async fn import(&self, target: &Target, message: Vec<u8>) -> Result<std::result::Result<(), String>> {
+        use hybridge_net::{Request, Transport, http::Method};
+        let mut url = self.root.clone();
+        url.set_path("/import");
+        url.query_pairs_mut().append_pair("mailbox", &target.mailbox).append_pair("folder", &target.folder);
+        let request = Request::new(Method::POST, url).body("message/rfc822", message);
+        let answer = self.client.send(request).await.map_err(|error| {
+            Failure::new(Exit::Temporary, format!("the sandbox does not answer: {error}"))
+                .help("Is it still running? `hybridge sandbox` starts it.")
+        })?;
+        if answer.status.is_success() {
+            return Ok(Ok(()));
+        }
+        let detail = serde_json::from_slice::<Value>(&answer.body).ok();
+        let words =
+            detail.as_ref().and_then(|value| value.get("error")?.as_str()).unwrap_or("refused").to_owned();
+        Ok(Err(words))
+    }
+}
+
+struct Target {
+    mailbox: String,
+    folder: String,
+    dry_run: bool,
+}
+
+async fn put_in(
+    control: &Control,
+    paths: &[std::path::PathBuf],
+    target: &Target,
+    output: Output,
+) -> Result<Exit> {
+    let mut found = Vec::new();
+    for path in paths {
+        let walked: std::result::Result<(), std::convert::Infallible> = import::walk(path, &mut |one| {
+            found.push(one);
+            Ok(())
+        });
+        match walked {
+            Ok(()) => {}
+        }
+    }
+    let (mut imported, mut troubles) = (0, Vec::new());
+    for one in found {
+        let place = format!("{} ({})", one.path.display(), one.number);
+        let outcome = match one.message {
+            Err(error) => Err(error.to_string()),
+            Ok(_) if target.dry_run => Ok(()),
+            Ok(message) => control.import(target, message).await?,
+        };
+        match outcome {
+            Ok(()) => imported += 1,
+            Err(words) => {
+                output.line(format!("not imported: {place}: {words}"));
+                troubles.push(json!({ "file": place, "error": words }));
+            }
+        }
+    }
+    let verb = if target.dry_run { "would be imported" } else { "imported" };
+    output.line(format!("{imported} messages {verb} into {}, {} not.", target.mailbox, troubles.len()));
+    output.json(&json!({ "imported": imported, "dry_run": target.dry_run, "troubles": troubles }));
+    Ok(if troubles.is_empty() { Exit::Done } else { Exit::WithTroubles })
+}

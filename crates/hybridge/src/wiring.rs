@@ -1,0 +1,299 @@
+//! Puts the parts together as the configuration says.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use hybridge_core::ids::TenantId;
+use hybridge_dynamics::{Dynamics, Route};
+use hybridge_engine::{Engine, Observer, Options, Parts, ROUTE_FACT};
+use hybridge_graph::Graph;
+use hybridge_identity::{
+    AdfsParts, AdfsTokens, AssertionAlgorithm, ClaimsSignIn, Cloud, Credential, EntraParts, EntraTokens,
+    ExposeSecret, SecretString, Tenant, TokenSource,
+};
+use hybridge_net::{Chance, Clock, Https, SystemClock, Transport};
+use hybridge_odata::{
+    Parts as ServiceParts, Patience, Service,
+    gate::{Adaptive, Gate, PerMailbox},
+};
+use hybridge_store::{SqliteMode, SqliteStore, Store};
+use url::Url;
+
+use crate::{
+    config::{CloudName, Config},
+    error::{Failure, Result},
+    exit::Exit,
+};
+
+/// How many calls to Graph may be under way at once, over all mailboxes.
+const GRAPH_CALLS_AT_ONCE: usize = 128;
+
+/// Both sides, signed in lazily.
+#[derive(Debug)]
+pub(crate) struct Sides {
+    pub(crate) graph: Graph,
+    pub(crate) dynamics: Dynamics,
+    pub(crate) entra: Arc<EntraTokens>,
+    pub(crate) adfs: Arc<AdfsTokens>,
+    pub(crate) cloud: Cloud,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Chance,
+}
+
+impl Sides {
+    /// Connects what the configuration names. Nothing is asked of either side yet.
+    pub(crate) fn of(config: &Config, route: Option<Route>) -> Result<Self> {
+        let transport: Arc<dyn Transport> = Arc::new(https(config)?);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let chance = Chance::from_system();
+        let cloud = cloud(config);
+        let credential = Arc::new(credential(config)?);
+        let entra = Arc::new(EntraTokens::new(EntraParts {
+            cloud: cloud.clone(),
+            tenant: Tenant::Id(config.tenant.id),
+            client_id: config.tenant.client_id,
+            credential,
+            scope: cloud.scope(),
+            algorithm: AssertionAlgorithm::default(),
+            transport: transport.clone(),
+            clock: clock.clone(),
+            chance: chance.clone(),
+        }));
+        let organization = &config.organization;
+        let password = organization.password.fetch(&config.folder, "the service account's password")?;
+        let adfs = Arc::new(AdfsTokens::new(AdfsParts {
+            organization: rooted(&organization.url),
+            sign_in: ClaimsSignIn {
+                client_id: organization.adfs_client_id,
+                user_name: organization.user.clone(),
+                password,
+                resource: None,
+            },
+            transport: transport.clone(),
+            clock: clock.clone(),
+            chance: chance.clone(),
+        }));
+        let service = |name: &'static str, root: Url, tokens: Arc<dyn TokenSource>, gate: Arc<dyn Gate>| {
+            Service::new(ServiceParts {
+                name,
+                root,
+                transport: transport.clone(),
+                tokens,
+                clock: clock.clone(),
+                chance: chance.clone(),
+                gate,
+                patience: Patience::default(),
+            })
+        };
+        let graph_root = join(
+            &cloud.graph_root().parse::<Url>().map_err(|error| bad_url("[tenant] graph", &error))?,
+            "v1.0/",
+        )?;
+        let graph = Graph::new(service(
+            "Microsoft Graph",
+            graph_root,
+            entra.clone(),
+            Arc::new(PerMailbox::new(GRAPH_CALLS_AT_ONCE)),
+        ));
+        let root = rooted(&organization.url);
+        let api = join(&root, &format!("api/data/v{}/", organization.api_version))?;
+        let gate: Arc<dyn Gate> = Arc::new(Adaptive::new(4, organization.calls_at_once));
+        let web_api = service("the organization", api, adfs.clone(), gate.clone());
+        let soap = service("the organization", root, adfs.clone(), gate);
+        let dynamics = Dynamics::new(web_api, soap, route);
+        Ok(Self { graph, dynamics, entra, adfs, cloud, transport, clock, chance })
+    }
+}
+
+/// An engine as the configuration says.
+pub(crate) async fn engine(
+    config: &Config,
+    store: Arc<dyn Store>,
+    observer: Arc<dyn Observer>,
+) -> Result<Engine> {
+    let route = store.fact(ROUTE_FACT).await?.and_then(|route| route.parse().ok());
+    let sides = Sides::of(config, route)?;
+    Ok(Engine::new(Parts {
+        graph: sides.graph,
+        dynamics: sides.dynamics,
+        store,
+        clock: sides.clock,
+        chance: sides.chance,
+        tenant: TenantId(config.tenant.id),
+        options: Options {
+            lanes_at_once: config.sync.lanes_at_once,
+            poll: Duration::from_secs(config.sync.poll_seconds),
+            page_size: config.sync.page_size,
+            request_bytes: config.organization.largest_request_mb << 20,
+            notification_url: config.console.notification_url.as_ref().map(Url::to_string),
+            ..Options::default()
+        },
+        observer,
+    }))
+}
+
+/// Opens the database, making it where there is none.
+pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Store>> {
+    let path = config.path(&config.store.path);
+    Ok(Arc::new(SqliteStore::open(&path, SqliteMode::ReadWrite { create: true }).await?))
+}
+
+/// Opens the database for reading, beside a running `hybridge run`.
+pub(crate) async fn open_to_read(config: &Config) -> Result<Arc<dyn Store>> {
+    let path = config.path(&config.store.path);
+    if !path.exists() {
+        return Err(Failure::new(
+            Exit::Configuration,
+            format!("there is no database {} yet", path.display()),
+        )
+        .help(
+            "Run `hybridge sync --once` or `hybridge run` first, or check [store] path in the configuration.",
+        ));
+    }
+    Ok(Arc::new(SqliteStore::open(&path, SqliteMode::ReadOnly).await?))
+}
+
+/// Held while `hybridge run` is at work: two of them on one database would work against each other.
+#[derive(Debug)]
+pub(crate) struct OnlyOne(#[expect(dead_code, reason = "held for its lock")] File);
+
+/// Makes sure that no other instance runs on the same database.
+pub(crate) fn lock(config: &Config) -> Result<OnlyOne> {
+    let path = config.path(&config.store.path).with_extension("lock");
+    let failed = |error: &std::io::Error| {
+        Failure::new(Exit::Storage, format!("{} can't be written: {error}", path.display()))
+            .help("Check [store] path in the configuration, that its folder exists and that this account may write there.")
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| failed(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(OnlyOne(file)),
+        Err(fs::TryLockError::WouldBlock) => Err(Failure::new(
+            Exit::Locked,
+            format!("another hybridge is running on {}", config.path(&config.store.path).display()),
+        )
+        .help("Stop it first. `hybridge status` and `hybridge explain` work beside it.")),
+        Err(fs::TryLockError::Error(error)) => Err(failed(&error)),
+    }
+}
+
+fn https(config: &Config) -> Result<Https> {
+    let mut authorities = Vec::new();
+    for path in &config.trust.authorities {
+        let path = config.path(path);
+        authorities.push(fs::read(&path).map_err(|error| {
+            Failure::new(Exit::Configuration, format!("the certificate authority {} can't be read: {error}", path.display()))
+                .help("Check [trust] authorities in the configuration: PEM files, relative to the configuration file.")
+        })?);
+    }
+    Https::new(&authorities).map_err(|error| {
+        Failure::new(Exit::Configuration, error.to_string())
+            .help("The files under [trust] authorities have to be certificates in PEM form.")
+    })
+}
+
+pub(crate) fn cloud(config: &Config) -> Cloud {
+    let named = match config.tenant.cloud {
+        CloudName::Global => Cloud::Global,
+        CloudName::UsGovL4 => Cloud::UsGovernmentL4,
+        CloudName::UsGovL5 => Cloud::UsGovernmentL5,
+        CloudName::China => Cloud::China,
+    };
+    let (authority, graph) = (&config.tenant.authority, &config.tenant.graph);
+    if authority.is_none() && graph.is_none() {
+        return named;
+    }
+    let or_named = |url: &Option<Url>, named: &str| url.clone().or_else(|| named.parse().ok());
+    match (or_named(authority, named.authority()), or_named(graph, named.graph_root())) {
+        (Some(authority), Some(graph_root)) => Cloud::Custom { authority, graph_root, scope: named.scope() },
+        _ => named,
+    }
+}
+
+/// The certificate and key that the configuration names.
+pub(crate) fn credential(config: &Config) -> Result<Credential> {
+    let path = config.path(&config.tenant.certificate);
+    let bytes = fs::read(&path).map_err(|error| {
+        Failure::new(Exit::Configuration, format!("the certificate {} can't be read: {error}", path.display()))
+            .help("Check [tenant] certificate in the configuration (relative to its file) and that this account may read it.")
+    })?;
+    let password = match &config.tenant.certificate_password {
+        Some(source) => source.fetch(&config.folder, "the certificate's password")?,
+        None => SecretString::default(),
+    };
+    let read = match std::str::from_utf8(&bytes) {
+        Ok(text) if text.contains("-----BEGIN") => Credential::from_pem(text, &SecretString::from(text)),
+        _ => Credential::from_pfx(&bytes, &password),
+    };
+    read.map_err(|error| {
+        let remedy = error.remedy();
+        Failure::new(Exit::Configuration, format!("the certificate {}: {error}", path.display())).help(remedy)
+    })
+}
+
+/// Makes a certificate for the app registration: a PFX, its password, and the public part.
+pub(crate) async fn make_certificate(folder: &Path) -> Result<()> {
+    let failed =
+        |what: &str, error: String| Failure::new(Exit::Storage, format!("{what} can't be written: {error}"));
+    let chance = Chance::from_system();
+    let password = SecretString::from(format!("{}{}", chance.uuid().simple(), chance.uuid().simple()));
+    let made = Credential::self_signed("Hybridge", SystemClock.now(), 365)
+        .and_then(|credential| Ok((credential.to_pfx(&password)?, credential.certificate_pem())));
+    let (pfx, pem) =
+        made.map_err(|error| Failure::new(Exit::Unexpected, error.to_string()).help(error.remedy()))?;
+    for name in ["hybridge.pfx", "pfx-password", "hybridge-certificate.pem"] {
+        if folder.join(name).exists() {
+            return Err(Failure::new(
+                Exit::Configuration,
+                format!("{} exists already", folder.join(name).display()),
+            )
+            .help("Name the certificate that you have with --certificate, or move the file away."));
+        }
+    }
+    write_secret(&folder.join("hybridge.pfx"), &pfx)
+        .map_err(|error| failed("hybridge.pfx", error.to_string()))?;
+    write_secret(&folder.join("pfx-password"), password.expose_secret().as_bytes())
+        .map_err(|error| failed("pfx-password", error.to_string()))?;
+    fs::write(folder.join("hybridge-certificate.pem"), pem)
+        .map_err(|error| failed("hybridge-certificate.pem", error.to_string()))
+}
+
+/// Writes a file that only its owner may read.
+fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(path)?.write_all(bytes)
+}
+
+/// With a slash at the end, without which joining would lose the last segment (dynamics.md section 1).
+fn rooted(url: &Url) -> Url {
+    let mut url = url.clone();
+    if !url.path().ends_with('/') {
+        url.set_path(&format!("{}/", url.path()));
+    }
+    url
+}
+
+fn join(root: &Url, path: &str) -> Result<Url> {
+    rooted(root).join(path).map_err(|error| bad_url("an address in the configuration", &error))
+}
+
+fn bad_url(what: &str, error: &url::ParseError) -> Failure {
+    Failure::new(Exit::Configuration, format!("{what} is no valid URL: {error}"))
+        .help("Write https://host/ for example.")
+}

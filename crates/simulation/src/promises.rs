@@ -1,0 +1,155 @@
+//! The promises (design.md, "What must always hold"), checked against what the sandbox knows to be true.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use hybridge_core::{
+    decision::{Decision, Outcome},
+    ids::{ItemId, RecordId},
+    lane::{LaneId, LaneKind},
+};
+use hybridge_sandbox::Sandbox;
+use hybridge_store::{MemoryStore, Position, Store};
+use serde::Serialize;
+use uuid::Uuid;
+
+/// A promise that did not hold, and on what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Broken {
+    /// The promise's number in the design.
+    pub promise: u8,
+    /// What was found.
+    pub found: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "promise {} is broken: {}", self.promise, self.found)
+    }
+}
+
+fn broken(promise: u8, found: impl Into<String>) -> Broken {
+    Broken { promise, found: found.into() }
+}
+
+/// The lane of each Graph user, by the address of the mailbox record.
+async fn lanes(sandbox: &Sandbox, store: &MemoryStore) -> BTreeMap<Uuid, LaneId> {
+    let mailboxes = store.mailboxes().await.unwrap_or_default();
+    mailboxes
+        .into_iter()
+        .filter(|row| row.ineligible.is_none())
+        .filter_map(|row| {
+            let user = sandbox.graph().find_user(row.mailbox.address?.as_str())?;
+            Some((user, LaneId { mailbox: row.mailbox.id, kind: LaneKind::IncomingEmail }))
+        })
+        .collect()
+}
+
+/// Promise 5: what a stored cursor has passed is known to the store.
+pub(crate) async fn cursors_follow_data(sandbox: &Sandbox, store: &MemoryStore) -> Vec<Broken> {
+    let mut found = Vec::new();
+    let census = sandbox.graph().census();
+    for (user, lane) in lanes(sandbox, store).await {
+        let Ok(Some(cursor)) = store.cursor(lane).await else { continue };
+        let (Position::Listing(link) | Position::Following(link) | Position::Settled(link)) = cursor.position
+        else {
+            continue;
+        };
+        // A cursor that has expired leads to a full reading, which can't miss anything.
+        let Some(position) = sandbox.graph().delta_position(&link.0) else { continue };
+        for entry in census.iter().filter(|entry| entry.user_id == user && entry.folder == "inbox") {
+            if entry.arrived <= position.sequence {
+                let item = ItemId(entry.immutable_id.clone());
+                let known = store.decisions(lane, std::slice::from_ref(&item)).await.unwrap_or_default();
+                if known.is_empty() {
+                    found.push(broken(
+                        5,
+                        format!(
+                            "the cursor of {lane} has passed {:?}, of which the store knows nothing",
+                            entry.subject
+                        ),
+                    ));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Promises 1, 2, 3 and 6, when nothing happens any more.
+pub(crate) async fn at_rest(sandbox: &Sandbox, store: &MemoryStore, sick: Option<Uuid>) -> Vec<Broken> {
+    let mut found = nothing_doubled(sandbox);
+    found.extend(no_echo(sandbox));
+    let lanes = lanes(sandbox, store).await;
+    let records: BTreeSet<RecordId> =
+        sandbox.organization().emails().into_iter().map(|email| RecordId(email.id)).collect();
+    for entry in sandbox.graph().census() {
+        if entry.folder != "inbox" || sick == Some(entry.user_id) {
+            continue;
+        }
+        let Some(lane) = lanes.get(&entry.user_id) else {
+            found.push(broken(6, format!("the mailbox {} is not read at all", entry.user_id)));
+            continue;
+        };
+        let item = ItemId(entry.immutable_id.clone());
+        let known = store.decisions(*lane, std::slice::from_ref(&item)).await.unwrap_or_default();
+        match known.first() {
+            None => found
+                .push(broken(1, format!("{:?} lies in an Inbox and was never decided about", entry.subject))),
+            Some(decision) => found.extend(judge(decision, &records)),
+        }
+    }
+    found
+}
+
+/// A decision at rest is final, and a record it names exists.
+fn judge(decision: &Decision, records: &BTreeSet<RecordId>) -> Option<Broken> {
+    match &decision.outcome {
+        Outcome::Promoted { record, .. } | Outcome::Duplicate { record: Some(record) }
+            if !records.contains(record) =>
+        {
+            Some(broken(
+                1,
+                format!("{:?} is said to be record {record}, which does not exist", decision.subject),
+            ))
+        }
+        Outcome::Waiting { trouble, .. } => Some(broken(
+            1,
+            format!("{:?} still waits after hours of calm: {}", decision.subject, trouble.what),
+        )),
+        Outcome::Failed { trouble } if !decision.subject.contains(crate::weather::POISON) => Some(broken(
+            1,
+            format!("{:?} has failed, which only poison may: {}", decision.subject, trouble.what),
+        )),
+        Outcome::Gone => {
+            Some(broken(1, format!("{:?} is said to be gone and lies in the Inbox", decision.subject)))
+        }
+        _ => None,
+    }
+}
+
+/// Promise 2.
+fn nothing_doubled(sandbox: &Sandbox) -> Vec<Broken> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for email in sandbox.organization().emails().into_iter().filter(|email| !email.outgoing) {
+        *counts.entry(email.message_id).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .filter(|(_, count)| *count > 1)
+        .map(|(id, count)| broken(2, format!("{count} records were made of {id}")))
+        .collect()
+}
+
+/// Promise 3: this lane writes nothing to Exchange but its subscriptions.
+fn no_echo(sandbox: &Sandbox) -> Vec<Broken> {
+    sandbox
+        .graph()
+        .writes_by_app(sandbox.app().client_id)
+        .into_iter()
+        .filter(|write| !write.path.contains("subscriptions") && !write.path.contains("$batch"))
+        .map(|write| broken(3, format!("{} {} was written to Exchange", write.method, write.path)))
+        .collect()
+}
