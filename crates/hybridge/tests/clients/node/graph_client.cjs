@@ -93,8 +93,11 @@ async function upload(client, mailbox) {
 
 /** What the library makes of an error. */
 async function refusal(client, mailbox) {
+    const draft = await client.api(`/users/${mailbox}/messages`).post({ subject: "Soon gone" });
+    const address = `/users/${mailbox}/messages/${draft.id}`;
+    await client.api(address).delete();
     try {
-        await client.api(`/users/${mailbox}/messages/AAMkAGnothing=`).get();
+        await client.api(address).get();
         return null;
     } catch (error) {
         return { status: error.statusCode, code: error.code, request_id: Boolean(error.requestId) };

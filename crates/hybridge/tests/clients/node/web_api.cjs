@@ -3,38 +3,9 @@
 "use strict";
 
 const { report } = require("./sandbox.cjs");
-const fs = require("node:fs");
-const { DynamicsWebApi } = require("dynamics-web-api");
+const { challenge, connect, signIn } = require("./organization.cjs");
 
 const FAMILY = "Clientsson";
-
-/** Where to sign in, as the organization says it to those who come without a token (dynamics.md 2.1). */
-async function challenge(sandbox) {
-    const answer = await fetch(`${sandbox.organization}api/data/v9.1/WhoAmI`);
-    const words = answer.headers.get("www-authenticate") ?? "";
-    const parameter = (name) => words.match(new RegExp(`${name}="?([^",]+)`))?.[1];
-    return {
-        status: answer.status,
-        scheme: words.split(" ")[0],
-        authorization: parameter("authorization_uri"),
-        resource: parameter("resource_id"),
-    };
-}
-
-/** The password grant (dynamics.md 2.3). */
-async function signIn(sandbox, { authorization, resource }, password) {
-    const answer = await fetch(authorization.replace(/authorize$/, "token"), {
-        method: "POST",
-        body: new URLSearchParams({
-            grant_type: "password",
-            client_id: sandbox.adfs_client_id,
-            resource,
-            username: sandbox.user,
-            password,
-        }),
-    });
-    return { status: answer.status, ...(await answer.json()) };
-}
 
 /** The status and code of a call that ought to fail. */
 async function failure(call) {
@@ -42,8 +13,7 @@ async function failure(call) {
         await call();
         return null;
     } catch (error) {
-        const { status, code } = Array.isArray(error) ? error[0] : error;
-        return { status, code };
+        return { status: error.status, code: error.code };
     }
 }
 
@@ -76,16 +46,16 @@ async function records(api) {
     });
     const one = await api.retrieve({ collection: "contacts", key: id, select: ["fullname"] });
     const stale = one["@odata.etag"];
-    await api.update({ collection: "contacts", key: id, data: { jobtitle: "Analyst" }, ifmatch: stale });
+    const update = (jobtitle) =>
+        api.update({ collection: "contacts", key: id, data: { jobtitle }, ifmatch: stale });
     return {
         id,
         pages,
         found: found.value.map((contact) => contact.contactid),
         count: found.oDataCount,
         fullname: one.fullname,
-        stale_update: await failure(() =>
-            api.update({ collection: "contacts", key: id, data: { jobtitle: "Countess" }, ifmatch: stale }),
-        ),
+        // The library makes `false` of a 412.
+        updates: [await update("Analyst"), await update("Countess")],
         unknown_column: await failure(() =>
             api.retrieveMultiple({ collection: "contacts", select: ["shoesize"] }),
         ),
@@ -103,21 +73,19 @@ async function count(api, lastname) {
 
 async function batches(api) {
     const contact = (data) => api.create({ collection: "contacts", data, inChangeSet: true });
-    const people = { collection: "contacts", select: ["firstname"], filter: "lastname eq 'Batchsson'" };
     api.startBatch();
     contact({ firstname: "Flo", lastname: "Batchsson" });
     contact({ firstname: "Gus", lastname: "Batchsson" });
-    api.retrieveMultiple(people);
-    const [first, second, found] = await api.executeBatch();
+    const created = await api.executeBatch();
 
     api.startBatch();
     contact({ firstname: "Hal", lastname: "Halfsson" });
     contact({ firstname: "Ida", lastname: "Halfsson", statecode: "no number" });
-    const refused = await failure(() => api.executeBatch());
+    const refused = await api.executeBatch();
     return {
-        created: [first, second],
-        found: found.value.map((person) => person.firstname).sort(),
-        refused,
+        created,
+        left_by_created: await count(api, "Batchsson"),
+        refused: refused.map((error) => error.status),
         left_by_refused: await count(api, "Halfsson"),
     };
 }
@@ -205,14 +173,8 @@ async function incomingEmail(api, sandbox) {
 
 report(async (sandbox) => {
     const asked = await challenge(sandbox);
-    const password = fs.readFileSync(sandbox.password_file, "utf8").trim();
     const refused = await signIn(sandbox, asked, "not the password");
-    const token = await signIn(sandbox, asked, password);
-    const api = new DynamicsWebApi({
-        serverUrl: sandbox.organization,
-        dataApi: { version: "9.1" },
-        onTokenRefresh: async () => token.access_token,
-    });
+    const { token, api } = await connect(sandbox);
     const whoAmI = await api.callFunction("WhoAmI");
     return {
         challenge: { status: asked.status, scheme: asked.scheme, resource: asked.resource },

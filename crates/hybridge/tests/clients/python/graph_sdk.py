@@ -1,11 +1,9 @@
 """msgraph-sdk: folders, mail from one mailbox to another, a delta round and the next, a large attachment."""
 
 import asyncio
-import base64
-import hashlib
 
 import httpx
-from azure.identity.aio import CertificateCredential
+from azure.identity import CertificateCredential
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_authentication_azure.azure_identity_authentication_provider import (
     AzureIdentityAuthenticationProvider,
@@ -105,15 +103,17 @@ async def upload(sandbox, mailbox):
         "location": "location" in answers[-1].headers,
         "attachments": [attachment.name for attachment in listed],
         "type": read.odata_type,
-        "intact": hashlib.sha256(base64.b64decode(read.content_bytes)).digest()
-        == hashlib.sha256(LARGE).digest(),
+        "intact": read.content_bytes == LARGE,
     }
 
 
 async def refusal(mailbox):
     """What the SDK makes of an error."""
+    draft = await mailbox.messages.post(Message(subject="Soon gone"))
+    message = mailbox.messages.by_message_id(draft.id)
+    await message.delete()
     try:
-        await mailbox.messages.by_message_id("AAMkAGnothing=").get()
+        await message.get()
     except ODataError as error:
         inner = error.error.inner_error
         return {
@@ -170,7 +170,7 @@ async def main():
             "refusal": await refusal(sender),
         }
     )
-    await credential.close()
+    credential.close()
     await client.aclose()
 
 
