@@ -46,7 +46,7 @@ pub(crate) async fn readyz(State(shared): State<Shared>) -> (StatusCode, String)
     }
 }
 
-/// The metrics in OpenMetrics text form.
+/// The metrics in `OpenMetrics` text form.
 pub(crate) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &shared.metrics) {

@@ -87,8 +87,8 @@ impl Console {
     ) -> std::io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        let server = axum::serve(listener, self.router()).with_graceful_shutdown(stop);
-        let (served, ()) = tokio::join!(async { server.await }, self.work());
-        served
+        let answering = axum::serve(listener, self.router()).with_graceful_shutdown(stop);
+        let (ended, ()) = tokio::join!(async { answering.await }, self.work());
+        ended
     }
 }

@@ -10,13 +10,13 @@ pub const ITEM_ATTEMPTS: u32 = 5;
 /// doubled each time, 15 minutes at the most. There is no last attempt: a lane never switches itself
 /// off (server-side-sync.md section 6, complaint 2).
 pub fn lane_pause(failures: u32) -> Duration {
-    doubled(Duration::from_secs(5), failures, Duration::from_secs(15 * 60))
+    doubled(Duration::from_secs(5), failures, Duration::from_mins(15))
 }
 
 /// The pause before the next attempt at one message that failed `failures` times: 30 seconds, doubled
 /// each time, an hour at the most.
 pub fn item_pause(failures: u32) -> Duration {
-    doubled(Duration::from_secs(30), failures, Duration::from_secs(3600))
+    doubled(Duration::from_secs(30), failures, Duration::from_hours(1))
 }
 
 fn doubled(first: Duration, failures: u32, longest: Duration) -> Duration {
@@ -34,6 +34,6 @@ mod tests {
         assert_eq!([seconds(0), seconds(1), seconds(2), seconds(3), seconds(8)], [5, 5, 10, 20, 640]);
         assert_eq!([seconds(9), seconds(40), seconds(u32::MAX)], [900, 900, 900]);
         assert_eq!(item_pause(1), Duration::from_secs(30));
-        assert_eq!(item_pause(100), Duration::from_secs(3600));
+        assert_eq!(item_pause(100), Duration::from_hours(1));
     }
 }

@@ -149,7 +149,7 @@ impl Dynamics {
                 self.routes.learn(Route::Soap);
                 return self.check_by_soap(questions).await;
             }
-            if with_thread && self.thread_was_refused(chunk, &answers) {
+            if with_thread && thread_was_refused(chunk, &answers) {
                 // An organization that does not take ExtraProperties refuses every question that has them.
                 self.routes.refuse_thread();
                 let parts: Vec<Part> = chunk.iter().map(|question| question.web_api(false)).collect();
@@ -161,17 +161,6 @@ impl Dynamics {
             verdicts.extend(answers.into_iter().map(|answer| read(&answer?)));
         }
         Ok(verdicts)
-    }
-
-    fn thread_was_refused(&self, questions: &[Question], answers: &[Result<Answer>]) -> bool {
-        let mut threaded =
-            questions.iter().zip(answers).filter(|(question, _)| !question.thread.is_empty()).peekable();
-        threaded.peek().is_some()
-            && threaded.all(|(_, answer)| {
-                answer
-                    .as_ref()
-                    .is_err_and(|error| error.failure().is_some_and(|failure| failure.status.as_u16() == 400))
-            })
     }
 
     async fn check_by_soap(&self, questions: &[Question]) -> Result<Vec<Result<Verdict>>> {
@@ -192,4 +181,16 @@ impl Dynamics {
         }
         Ok(verdicts)
     }
+}
+
+/// Whether every question that told its thread was refused as malformed.
+fn thread_was_refused(questions: &[Question], answers: &[Result<Answer>]) -> bool {
+    let mut threaded =
+        questions.iter().zip(answers).filter(|(question, _)| !question.thread.is_empty()).peekable();
+    threaded.peek().is_some()
+        && threaded.all(|(_, answer)| {
+            answer
+                .as_ref()
+                .is_err_and(|error| error.failure().is_some_and(|failure| failure.status.as_u16() == 400))
+        })
 }

@@ -235,7 +235,7 @@ fn user_fact(mailbox: MailboxId) -> String {
 
 /// When a lane that met a trouble is due again.
 fn after_trouble(trouble: &Trouble, failures: u32, now: Timestamp, chance: &Chance) -> Timestamp {
-    const RARELY: Duration = Duration::from_secs(60);
+    const RARELY: Duration = Duration::from_mins(1);
     let pause = match trouble.class {
         Class::Denied | Class::Gone => lane_pause(failures).max(RARELY),
         _ => lane_pause(failures),

@@ -3,14 +3,10 @@ use hybridge_core::{decision::Decision, lane::LaneId, trouble::Trouble};
 /// Is told what the engine does, as it does it: progress bars, a demo's live view.
 pub trait Observer: Send + Sync + std::fmt::Debug {
     /// Something was concluded, and stored.
-    fn decided(&self, decision: &Decision) {
-        let _ignored = decision;
-    }
+    fn decided(&self, _decision: &Decision) {}
 
     /// A run ended.
-    fn ran(&self, lane: LaneId, trouble: Option<&Trouble>) {
-        let _ignored = (lane, trouble);
-    }
+    fn ran(&self, _lane: LaneId, _trouble: Option<&Trouble>) {}
 }
 
 /// Tells nobody.

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How often the organization's configuration is read again.
-const REFRESH: Duration = Duration::from_secs(300);
+const REFRESH: Duration = Duration::from_mins(5);
 /// How soon it is tried again when it could not be read.
 const REFRESH_AFTER_TROUBLE: Duration = Duration::from_secs(30);
 /// Over all mailboxes, timed runs are made at about this rate: 10,000 mailboxes in five minutes, well
@@ -214,7 +214,7 @@ impl Runner {
         );
         tracing::error!(%lane, %error, "a lane's run panicked");
         let now = self.now();
-        let next_due = self.after(Duration::from_secs(300));
+        let next_due = self.after(Duration::from_mins(5));
         let epoch = self.engine.store.begin_run(lane, now).await?;
         let end = RunEnd { at: now, trouble: Some(trouble.clone()), next_due };
         self.engine.store.end_run(lane, epoch, &end).await?;
@@ -290,7 +290,7 @@ impl Runner {
             // After a start every lane runs once, as nobody knows what was missed; one in trouble keeps its pause.
             let due =
                 stored.get(&lane).filter(|lane| !is_well(&lane.health)).and_then(|lane| lane.health.next_due);
-            self.schedule(lane, due.unwrap_or(now).min(self.after(Duration::from_secs(60))));
+            self.schedule(lane, due.unwrap_or(now).min(self.after(Duration::from_mins(1))));
         }
         self.mailboxes = lanes.into_values().map(|mailbox| (mailbox.id, mailbox)).collect();
         self.engine.metrics.lanes.set(i64::try_from(self.mailboxes.len()).unwrap_or(i64::MAX));

@@ -10,9 +10,9 @@ use hybridge_store::Subscription;
 use crate::{engine::Engine, error::LaneError};
 
 /// Graph keeps an Outlook subscription for 10,080 minutes at the most; a little less is asked for.
-const LIFETIME: Duration = Duration::from_secs(10_000 * 60);
+const LIFETIME: Duration = Duration::from_mins(10_000);
 /// A subscription that ends sooner than this is renewed.
-const RENEW_BEFORE: Duration = Duration::from_secs(2 * 24 * 3600);
+const RENEW_BEFORE: Duration = Duration::from_hours(48);
 
 impl Engine {
     /// Loads the subscriptions that earlier runs made.
@@ -23,9 +23,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes or renews the lane's subscription where that is due. A failure is no trouble of the lane.
-    pub(crate) async fn keep_subscribed(&self, lane: LaneId, user: &UserRef) -> Result<(), LaneError> {
-        let Some(url) = self.options.notification_url.as_deref() else { return Ok(()) };
+    /// Makes or renews the lane's subscription where that is due; whether a new one was made. A failure is
+    /// no trouble of the lane.
+    pub(crate) async fn keep_subscribed(&self, lane: LaneId, user: &UserRef) -> Result<bool, LaneError> {
+        let Some(url) = self.options.notification_url.as_deref() else { return Ok(false) };
         let now = self.clock.now();
         let present = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).get(&lane).cloned();
         let renew_from = now.checked_add(RENEW_BEFORE).unwrap_or(now);
@@ -35,12 +36,11 @@ impl Engine {
             && subscription.expires > now
         {
             if subscription.expires > renew_from {
-                return Ok(());
+                return Ok(false);
             }
             if let Ok(renewed) = self.graph.renew(&subscription.id, expires).await {
-                return self
-                    .keep(Subscription { expires: renewed.expiration_date_time, ..subscription })
-                    .await;
+                self.keep(Subscription { expires: renewed.expiration_date_time, ..subscription }).await?;
+                return Ok(false);
             }
         }
         let client_state = self.chance.uuid().simple().to_string();
@@ -60,11 +60,18 @@ impl Engine {
                     expires: made.expiration_date_time,
                     notification_url: url.to_owned(),
                 })
-                .await
+                .await?;
+                Ok(true)
+            }
+            Err(error) if error.failure().is_some_and(|failure| failure.status.as_u16() == 409) => {
+                // A run that was killed between subscribing and storing left one whose secret nobody knows.
+                self.graph.unsubscribe_all(user, url).await.map_err(|error| LaneError::graph(&error))?;
+                tracing::info!(%lane, "a forgotten subscription was ended; the next run makes another");
+                Ok(false)
             }
             Err(error) => {
-                tracing::warn!(%lane, %error, "no change notifications for this mailbox; it is read by the timer");
-                Ok(())
+                tracing::info!(%lane, %error, "no change notifications for this mailbox; it is read by the timer");
+                Ok(false)
             }
         }
     }
@@ -93,7 +100,7 @@ impl Engine {
         if let Some(subscription) = kept.get_mut(&lane) {
             let now = self.clock.now();
             subscription.expires =
-                now.checked_add(Duration::from_secs(60)).unwrap_or(now).min(subscription.expires);
+                now.checked_add(Duration::from_mins(1)).unwrap_or(now).min(subscription.expires);
         }
     }
 }

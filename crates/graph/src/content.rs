@@ -106,9 +106,9 @@ impl WireAttachment {
             if !name.to_lowercase().ends_with(".eml") {
                 name.push_str(".eml");
             }
-            content_type = "message/rfc822".to_owned();
+            "message/rfc822".clone_into(&mut content_type);
         } else if content_type.is_empty() {
-            content_type = "application/octet-stream".to_owned();
+            "application/octet-stream".clone_into(&mut content_type);
         }
         AttachmentInfo {
             id: self.id,

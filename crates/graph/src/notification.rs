@@ -85,10 +85,10 @@ mod tests {
 
     #[test]
     fn changes_and_lifecycle_events_come_in_one_form() {
-        let body = br##"{"value":[
+        let body = br#"{"value":[
             {"subscriptionId":"s1","clientState":"x","changeType":"created","resource":"Users/1/Messages/2","tenantId":"t"},
             {"nonsense":true},
-            {"subscriptionId":"s2","lifecycleEvent":"subscriptionRemoved","tenantId":"t"}]}"##;
+            {"subscriptionId":"s2","lifecycleEvent":"subscriptionRemoved","tenantId":"t"}]}"#;
         let read = read(body).unwrap();
         assert_eq!(read.len(), 2);
         assert_eq!(read[0].kind, NotificationKind::Changed);
@@ -100,7 +100,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_body_makes_the_reader_panic(body: Vec<u8>) {
-            let _ = read(&body);
+            let _ignored = read(&body);
         }
     }
 }

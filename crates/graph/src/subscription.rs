@@ -65,4 +65,28 @@ impl Graph {
             Err(error) => Err(error),
         }
     }
+
+    /// Ends every subscription of this app on a user's Inbox that goes to an address.
+    pub async fn unsubscribe_all(&self, user: &UserRef, notification_url: &str) -> Result<()> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Listed {
+            id: String,
+            resource: String,
+            notification_url: String,
+        }
+        let mut call = Call::get("subscriptions");
+        loop {
+            let page = self.service.send(call).await?.page("list of subscriptions")?;
+            for listed in page.entries::<Listed>("subscription")? {
+                if listed.notification_url == notification_url && listed.resource.contains(user.as_str()) {
+                    self.unsubscribe(&listed.id).await?;
+                }
+            }
+            match page.next_link {
+                Some(link) => call = Call::follow(link),
+                None => return Ok(()),
+            }
+        }
+    }
 }

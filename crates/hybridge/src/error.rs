@@ -14,7 +14,7 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) message: String,
     pub(crate) help: Option<String>,
-    place: Option<(NamedSource<String>, SourceSpan)>,
+    place: Option<Box<(NamedSource<String>, SourceSpan)>>,
 }
 
 /// The result of a command.
@@ -44,7 +44,7 @@ impl Failure {
     #[must_use]
     pub(crate) fn at(mut self, path: &Path, text: &str, span: std::ops::Range<usize>) -> Self {
         let source = NamedSource::new(path.display().to_string(), text.to_owned());
-        self.place = Some((source, span.into()));
+        self.place = Some(Box::new((source, span.into())));
         self
     }
 
@@ -68,12 +68,12 @@ impl Diagnostic for Failure {
     }
 
     fn source_code(&self) -> Option<&dyn miette::SourceCode> {
-        self.place.as_ref().map(|(source, _)| source as &dyn miette::SourceCode)
+        self.place.as_ref().map(|place| &place.0 as &dyn miette::SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let (_, span) = self.place.as_ref()?;
-        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(Some("here".to_owned()), *span))))
+        let span = self.place.as_ref()?.1;
+        Some(Box::new(std::iter::once(LabeledSpan::new_with_span(Some("here".to_owned()), span))))
     }
 }
 

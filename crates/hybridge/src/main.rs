@@ -19,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log(cli.verbose);
+    start_log(cli.verbose, matches!(cli.command, Command::Simulate(_)));
     let output = Output { json: cli.json };
     match run(cli, output) {
         Ok(exit) => exit.into(),
@@ -38,7 +38,7 @@ fn run(cli: Cli, output: Output) -> error::Result<Exit> {
     })?;
     let config = &cli.config;
     match cli.command {
-        Command::Init(args) => runtime.block_on(commands::init::init(config, &args, output)),
+        Command::Init(args) => commands::init::init(config, &args, output),
         Command::Check => runtime.block_on(commands::check::check(config, output)),
         Command::Run => runtime.block_on(commands::run::run(config, output)),
         Command::Sync(args) => runtime.block_on(commands::sync::sync(config, &args, output)),
@@ -55,8 +55,10 @@ fn run(cli: Cli, output: Output) -> error::Result<Exit> {
 }
 
 /// The log goes to standard error; `HYBRIDGE_LOG` takes a filter (`hybridge_engine=debug`).
-fn start_log(verbose: u8) {
+fn start_log(verbose: u8, simulated: bool) {
     let level = match verbose {
+        // Troubles are what a simulation is made of.
+        0 if simulated => "off",
         0 => "warn",
         1 => "info",
         _ => "debug",
@@ -66,7 +68,14 @@ fn start_log(verbose: u8) {
         CRATES.map(|name| format!("{name}={level}")).join(",")
     ));
     let filter = EnvFilter::try_from_env("HYBRIDGE_LOG").unwrap_or(fallback);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let colour =
+        std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false)
+        .init();
 }
 
 const CRATES: [&str; 8] = [

@@ -91,7 +91,7 @@ impl Sides {
             })
         };
         let graph_root = join(
-            &cloud.graph_root().parse::<Url>().map_err(|error| bad_url("[tenant] graph", &error))?,
+            &cloud.graph_root().parse::<Url>().map_err(|error| bad_url("[tenant] graph", error))?,
             "v1.0/",
         )?;
         let graph = Graph::new(service(
@@ -241,7 +241,7 @@ pub(crate) fn credential(config: &Config) -> Result<Credential> {
 }
 
 /// Makes a certificate for the app registration: a PFX, its password, and the public part.
-pub(crate) async fn make_certificate(folder: &Path) -> Result<()> {
+pub(crate) fn make_certificate(folder: &Path) -> Result<()> {
     let failed =
         |what: &str, error: String| Failure::new(Exit::Storage, format!("{what} can't be written: {error}"));
     let chance = Chance::from_system();
@@ -290,10 +290,10 @@ fn rooted(url: &Url) -> Url {
 }
 
 fn join(root: &Url, path: &str) -> Result<Url> {
-    rooted(root).join(path).map_err(|error| bad_url("an address in the configuration", &error))
+    rooted(root).join(path).map_err(|error| bad_url("an address in the configuration", error))
 }
 
-fn bad_url(what: &str, error: &url::ParseError) -> Failure {
+fn bad_url(what: &str, error: url::ParseError) -> Failure {
     Failure::new(Exit::Configuration, format!("{what} is no valid URL: {error}"))
         .help("Write https://host/ for example.")
 }

@@ -140,7 +140,7 @@ impl Failure {
         };
         failure.not_before = failure.retry_after.and_then(|pause| now.checked_add(pause).ok());
         match serde_json::from_slice::<Envelope>(body) {
-            Ok(Envelope { error }) => {
+            Ok(Envelope { reported: error }) => {
                 failure.code = error.code;
                 failure.message = shortened(&error.message);
                 let mut inner = error.inner;
@@ -151,7 +151,7 @@ impl Failure {
                 }
             }
             Err(_) if !body.is_empty() => {
-                failure.message = "the answer is not in the form of the API".to_owned()
+                "the answer is not in the form of the API".clone_into(&mut failure.message);
             }
             Err(_) => {}
         }
@@ -181,27 +181,28 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
 
 #[derive(Deserialize)]
 struct Envelope {
-    error: EnvelopeError,
+    #[serde(rename = "error")]
+    reported: Reported,
 }
 
 #[derive(Deserialize)]
-struct EnvelopeError {
+struct Reported {
     #[serde(default)]
     code: String,
     #[serde(default)]
     message: String,
     #[serde(default, alias = "innerError", alias = "innererror")]
-    inner: Option<Box<Inner>>,
+    inner: Option<Box<Nested>>,
 }
 
 #[derive(Deserialize)]
-struct Inner {
+struct Nested {
     #[serde(default)]
     code: Option<String>,
     #[serde(default, rename = "request-id")]
     request_id: Option<String>,
     #[serde(default, alias = "innerError", alias = "innererror")]
-    inner: Option<Box<Inner>>,
+    inner: Option<Box<Nested>>,
 }
 
 impl Error {
@@ -319,7 +320,7 @@ mod tests {
         assert_eq!(read(429, "").retry_after, Some(Duration::from_secs(17)));
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", "Mon, 23 Nov 2026 08:01:00 GMT".parse().unwrap());
-        assert_eq!(retry_after(&headers, now), Some(Duration::from_secs(60)));
+        assert_eq!(retry_after(&headers, now), Some(Duration::from_mins(1)));
         headers.insert("retry-after", "soon".parse().unwrap());
         assert_eq!(retry_after(&headers, now), None);
     }

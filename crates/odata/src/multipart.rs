@@ -280,8 +280,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_answer_makes_the_reader_panic(body: Vec<u8>, cut in 0..ANSWER.len()) {
-            let _ = parse("multipart/mixed; boundary=b", &Bytes::from(body));
-            let _ = parse("multipart/mixed; boundary=batchresponse_1", &Bytes::copy_from_slice(&ANSWER.as_bytes()[..cut]));
+            let _ignored = parse("multipart/mixed; boundary=b", &Bytes::from(body));
+            let _ignored = parse("multipart/mixed; boundary=batchresponse_1", &Bytes::copy_from_slice(&ANSWER.as_bytes()[..cut]));
         }
     }
 }

@@ -71,7 +71,7 @@ impl Adfs {
             clients: BTreeSet::new(),
             users: Vec::new(),
             refresh_tokens: BTreeMap::new(),
-            token_lifetime: Duration::from_secs(3600),
+            token_lifetime: Duration::from_hours(1),
             password_grant: true,
         };
         Arc::new(Self { setup, state: Mutex::new(state) })

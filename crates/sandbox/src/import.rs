@@ -60,7 +60,7 @@ fn walk_folder<E>(folder: &Path, take: &mut impl FnMut(Found) -> Result<(), E>) 
         };
         entries.sort();
         for entry in entries {
-            let kind = entry.extension().map(|kind| kind.to_ascii_lowercase());
+            let kind = entry.extension().map(std::ffi::OsStr::to_ascii_lowercase);
             let wanted = maildir || kind.is_some_and(|kind| kind == "eml" || kind == "mbox" || kind == "mbx");
             if entry.is_dir() && !maildir || entry.is_file() && wanted {
                 walk(&entry, take)?;

@@ -179,15 +179,15 @@ impl Sandbox {
         let (parts, body) = request.into_parts();
         let Ok(url) = Url::parse(&parts.uri.to_string()) else { return Err(Cut::Before) };
         let Some(face) = self.origins.face_of(&url) else { return Err(Cut::Before) };
-        let fate = self.faults.fate(face, url.path(), &body);
-        if !fate.latency.is_zero() {
-            tokio::time::sleep(fate.latency).await;
+        let destiny = self.faults.fate(face, url.path(), &body);
+        if !destiny.latency.is_zero() {
+            tokio::time::sleep(destiny.latency).await;
         }
-        if fate.expires_cursors {
+        if destiny.expires_cursors {
             self.expire_cursors(&url);
         }
         let call = Call { method: parts.method, url, headers: parts.headers, body };
-        match fate.fault {
+        match destiny.fault {
             None => Ok(self.answer(face, call).await),
             Some(Fault::CutAfter) => {
                 let _lost = self.answer(face, call).await;

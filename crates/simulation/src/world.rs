@@ -122,7 +122,7 @@ impl Play {
         // The weather clears; whatever waits has to come to its end.
         self.sandbox.set_weather(Weather::CALM);
         let last = self.swarm.kills;
-        self.live(last, Duration::from_secs(4 * 3600), true).await?;
+        self.live(last, Duration::from_hours(4), true).await?;
         self.broken.extend(promises::cursors_follow_data(&self.sandbox, &self.store).await);
         self.broken.extend(promises::at_rest(&self.sandbox, &self.store, self.sick).await);
         Ok(())
@@ -131,8 +131,8 @@ impl Play {
     /// One life of the engine: it runs while users work, then it is killed in the middle of whatever it does.
     async fn live(&mut self, life: usize, how_long: Duration, quiet: bool) -> Result<(), String> {
         let engine = Arc::new(self.engine(life as u64).await?);
-        let (runner, waker, _stop) = Runner::new(engine.clone());
-        let wakes = Arc::new(WakesLanes(waker));
+        let (runner, lanes, _stop) = Runner::new(engine.clone());
+        let wakes = Arc::new(WakesLanes(lanes));
         let console = Console::new(
             Arc::new(self.store.clone()),
             wakes,
@@ -157,7 +157,7 @@ impl Play {
         while tokio::time::Instant::now() < end {
             tokio::time::sleep(Duration::from_millis(50 + self.users.below(15_000) as u64)).await;
             if quiet {
-                tokio::time::sleep(Duration::from_secs(600)).await;
+                tokio::time::sleep(Duration::from_mins(10)).await;
             } else {
                 self.act();
             }

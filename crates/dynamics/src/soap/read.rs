@@ -181,8 +181,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_answer_makes_the_reader_panic(body: Vec<u8>, cut in 0..ANSWER.len()) {
-            let _ = execute_multiple(&body);
-            let _ = execute_multiple(&ANSWER.as_bytes()[..cut]);
+            let _ignored = execute_multiple(&body);
+            let _ignored = execute_multiple(&ANSWER.as_bytes()[..cut]);
         }
     }
 }

@@ -95,7 +95,7 @@ impl Incoming<'_> {
             content.body.clone(),
         );
         if delivery.thread.in_reply_to.is_empty() {
-            delivery.thread.in_reply_to = content.field("In-Reply-To").unwrap_or_default().to_owned();
+            content.field("In-Reply-To").unwrap_or_default().clone_into(&mut delivery.thread.in_reply_to);
         }
         let (mut inside, mut after, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         let roads = plan(&content.attachments, delivery.bytes(), self.limits());

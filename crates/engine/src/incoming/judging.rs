@@ -94,7 +94,7 @@ impl Incoming<'_> {
                 }
                 Ok(Verdict { reason: ReasonCode::Duplicate, .. }) => duplicates.push(candidate),
                 Ok(Verdict { reason: ReasonCode::NoCorrelationMatch, .. }) => {
-                    judged.unanswered.push(candidate)
+                    judged.unanswered.push(candidate);
                 }
                 Ok(Verdict { reason, .. }) => self.conclude(candidate.decision, Outcome::Filtered { reason }),
                 Err(error) => troubled.push((candidate, hybridge_dynamics::trouble(&error))),
@@ -141,7 +141,7 @@ impl Incoming<'_> {
         for (candidate, row) in duplicates.into_iter().zip(rows) {
             match row {
                 Ok(row) => {
-                    self.conclude(candidate.decision, Outcome::Duplicate { record: row.map(|row| row.id) })
+                    self.conclude(candidate.decision, Outcome::Duplicate { record: row.map(|row| row.id) });
                 }
                 Err(error) => self.set_aside(candidate.decision, hybridge_dynamics::trouble(&error)),
             }

@@ -47,7 +47,7 @@ impl Incoming<'_> {
         let listed = cursor.listed + u64::try_from(round.entries.len()).unwrap_or(u64::MAX);
         let candidates = self.sort(user, round.entries).await?;
         self.promote(user, candidates).await?;
-        let (next, more) = after(cursor, listed, round.place);
+        let (next, more) = after(&cursor, listed, round.place);
         self.pending.caught_up = matches!(next.position, Position::Settled(_));
         self.set_cursor(next);
         self.commit().await?;
@@ -185,18 +185,18 @@ impl Incoming<'_> {
 }
 
 /// The cursor after a page, and whether there is another page now.
-fn after(cursor: Cursor, listed: u64, place: Place) -> (Cursor, bool) {
+fn after(cursor: &Cursor, listed: u64, place: Place) -> (Cursor, bool) {
     let listing = matches!(cursor.position, Position::Start | Position::Listing(_));
     match place {
         Place::More(link) if listing => {
-            (Cursor { listed, position: Position::Listing(link), ..cursor }, true)
+            (Cursor { listed, position: Position::Listing(link), ..cursor.clone() }, true)
         }
-        Place::More(link) => (Cursor { position: Position::Following(link), ..cursor }, true),
+        Place::More(link) => (Cursor { position: Position::Following(link), ..cursor.clone() }, true),
         // The service stopped at its cap, so there may be more: everything is listed without the filter.
         Place::Over(_) if listing && cursor.filtered && listed >= FILTERED_CAP => {
-            (Cursor { filtered: false, listed: 0, position: Position::Start, ..cursor }, true)
+            (Cursor { filtered: false, listed: 0, position: Position::Start, ..cursor.clone() }, true)
         }
-        Place::Over(link) => (Cursor { position: Position::Settled(link), ..cursor }, false),
+        Place::Over(link) => (Cursor { position: Position::Settled(link), ..cursor.clone() }, false),
     }
 }
 
@@ -239,17 +239,17 @@ mod tests {
 
     #[test]
     fn a_filtered_listing_that_hits_the_cap_is_done_again_without_the_filter() {
-        let (next, more) = after(cursor(true, Position::Listing(link("n"))), 5_000, Place::Over(link("d")));
+        let (next, more) = after(&cursor(true, Position::Listing(link("n"))), 5_000, Place::Over(link("d")));
         assert_eq!((next.filtered, next.listed, next.position, more), (false, 0, Position::Start, true));
-        let (next, more) = after(cursor(true, Position::Listing(link("n"))), 4_999, Place::Over(link("d")));
+        let (next, more) = after(&cursor(true, Position::Listing(link("n"))), 4_999, Place::Over(link("d")));
         assert_eq!((next.position, more), (Position::Settled(link("d")), false));
-        let (next, _) = after(cursor(false, Position::Start), 80_000, Place::Over(link("d")));
+        let (next, _) = after(&cursor(false, Position::Start), 80_000, Place::Over(link("d")));
         assert_eq!(next.position, Position::Settled(link("d")));
     }
 
     #[test]
     fn changes_are_followed_to_the_end_of_their_round() {
-        let (next, more) = after(cursor(false, Position::Settled(link("d"))), 1, Place::More(link("n")));
+        let (next, more) = after(&cursor(false, Position::Settled(link("d"))), 1, Place::More(link("n")));
         assert_eq!((next.position, more), (Position::Following(link("n")), true));
     }
 

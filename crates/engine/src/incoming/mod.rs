@@ -64,8 +64,12 @@ impl<'a> Incoming<'a> {
     async fn work(&mut self, user: &UserRef) -> Result<(), LaneError> {
         self.recover(user).await?;
         self.try_again(user).await?;
-        self.engine.keep_subscribed(self.lane, user).await?;
         while self.read_page(user).await? {}
+        // Only a mailbox that can be read is worth a subscription. What came between the reading and a new
+        // subscription is read right after it.
+        if self.engine.keep_subscribed(self.lane, user).await? {
+            while self.read_page(user).await? {}
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! waits.
 
 use hybridge_core::{
-    decision::Decision,
+    decision::{Decision, Outcome},
     ids::ItemId,
     message::InternetMessageId,
     trouble::{Class, Trouble},
@@ -33,27 +33,17 @@ impl Incoming<'_> {
             .await
             .map_err(|error| LaneError::dynamics(&error))?;
         for (intent, row) in intents.into_iter().zip(rows) {
-            match row.map_err(|error| LaneError::dynamics(&error))? {
-                Some(row) => {
-                    let made = self.made(user, intent).await?;
-                    self.delivered(user, made, row.id, true).await?;
-                }
-                None => {
-                    // It did not take place: tried again right away, wherever the message lies now.
-                    let trouble = Trouble::new(
-                        Class::Transient,
-                        "the delivery was interrupted before it took place",
-                        "",
-                    );
-                    let mut decision = intent.draft;
-                    let now = self.now();
-                    decision
-                        .note(now, "The delivery was interrupted before it took place; it is tried again.");
-                    self.conclude(
-                        decision,
-                        hybridge_core::decision::Outcome::Waiting { until: now, trouble },
-                    );
-                }
+            if let Some(row) = row.map_err(|error| LaneError::dynamics(&error))? {
+                let made = self.made(user, intent).await?;
+                self.delivered(user, made, row.id, true).await?;
+            } else {
+                // It did not take place: tried again right away, wherever the message lies now.
+                let trouble =
+                    Trouble::new(Class::Transient, "the delivery was interrupted before it took place", "");
+                let mut decision = intent.draft;
+                let now = self.now();
+                decision.note(now, "The delivery was interrupted before it took place; it is tried again.");
+                self.conclude(decision, Outcome::Waiting { until: now, trouble });
             }
         }
         self.commit().await

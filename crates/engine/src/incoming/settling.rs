@@ -15,7 +15,7 @@ impl Incoming<'_> {
     /// failed until a person looks at it.
     pub(super) fn set_aside(&mut self, mut decision: Decision, trouble: Trouble) {
         /// What a person must mend is not worth asking about every half minute.
-        const DENIED: Duration = Duration::from_secs(300);
+        const DENIED: Duration = Duration::from_mins(5);
         let now = self.now();
         if trouble.class == Class::Gone {
             self.conclude(decision, Outcome::Gone);

@@ -64,7 +64,7 @@ async fn measure_fill(messages: usize, mailboxes: usize) -> Result<Fill> {
     let reports: Vec<_> = stream::iter(setup.eligible)
         .map(|mailbox| {
             let engine = engine.clone();
-            async move { engine.run_lane(&mailbox, Duration::from_secs(60)).await }
+            async move { engine.run_lane(&mailbox, Duration::from_mins(1)).await }
         })
         .buffer_unordered(config.sync.lanes_at_once)
         .collect()
@@ -99,7 +99,7 @@ async fn measure_idle(count: usize) -> Result<u64> {
     // Until every lane has run once and waits for its time.
     let patience = Instant::now();
     while engine.graph().service().traffic().requests() < count as u64
-        && patience.elapsed() < Duration::from_secs(600)
+        && patience.elapsed() < Duration::from_mins(10)
     {
         if running.is_finished() {
             break;

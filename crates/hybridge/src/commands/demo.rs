@@ -216,8 +216,7 @@ impl Observer for Seen {
 
 fn live_line(decision: &Decision, took: f64) -> String {
     let why = match &decision.outcome {
-        Outcome::Promoted { reason, .. } => reason.words(),
-        Outcome::Filtered { reason } => reason.words(),
+        Outcome::Promoted { reason, .. } | Outcome::Filtered { reason } => reason.words(),
         Outcome::Skipped { reason } => reason.words().to_owned(),
         Outcome::Duplicate { .. } => "another recipient's copy is the record".to_owned(),
         Outcome::Waiting { trouble, .. } | Outcome::Failed { trouble } => trouble.what.clone(),

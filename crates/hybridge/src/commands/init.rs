@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Writes the configuration, and a certificate where none was named.
-pub(crate) async fn init(config: &Path, args: &InitArgs, output: Output) -> Result<Exit> {
+pub(crate) fn init(config: &Path, args: &InitArgs, output: Output) -> Result<Exit> {
     if config.exists() && !args.force && !args.dry_run {
         return Err(Failure::new(Exit::Configuration, format!("{} exists already", config.display()))
             .help("Name another file with --config, or replace this one with --force."));
@@ -33,7 +33,7 @@ pub(crate) async fn init(config: &Path, args: &InitArgs, output: Output) -> Resu
     }
     let folder = config.parent().unwrap_or(Path::new(""));
     if makes_certificate {
-        wiring::make_certificate(folder).await?;
+        wiring::make_certificate(folder)?;
         output.line("Made a certificate: hybridge.pfx (keep it safe) with its password in pfx-password.");
         output.line("Upload hybridge-certificate.pem to the app registration (Certificates & secrets).");
     }

@@ -83,7 +83,7 @@ impl Picture {
                 "name": mailbox.row.mailbox.name,
                 "address": mailbox.row.mailbox.address,
                 "state": mailbox.state(),
-                "why_not": mailbox.row.ineligible.map(|reason| reason.words()),
+                "why_not": mailbox.row.ineligible.map(hybridge_core::eligibility::Ineligible::words),
                 "health": mailbox.lane.as_ref().map(|lane| &lane.health),
                 "waiting": mailbox.waiting,
                 "failed": mailbox.failed,

@@ -64,7 +64,7 @@ fn choose(setup: Setup, wanted: &[String]) -> Result<Vec<Mailbox>> {
         if let Some(mailbox) = setup.eligible.iter().find(|mailbox| is(mailbox, text)) {
             chosen.push(mailbox.clone());
         } else if let Some(row) = setup.others.iter().find(|row| is(&row.mailbox, text)) {
-            let why = row.ineligible.map(|reason| reason.words()).unwrap_or_default();
+            let why = row.ineligible.map(hybridge_core::eligibility::Ineligible::words).unwrap_or_default();
             return Err(Failure::new(
                 Exit::Configuration,
                 format!("the mailbox {text} takes no part: {why}"),

@@ -1,7 +1,18 @@
-//! What the tests of the whole program share.
+//! What the tests of the whole program share; each test file uses a part of it.
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "every test file compiles this module and uses a part of it"
+)]
 
 mod client;
+mod control;
+mod program;
 mod sandbox;
 
 pub(crate) use client::{node, python};
+pub(crate) use control::Control;
+pub(crate) use program::{Ended, Running, hybridge, run};
 pub(crate) use sandbox::Sandbox;

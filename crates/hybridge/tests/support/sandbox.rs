@@ -26,13 +26,19 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Starts a sandbox with a small company: four mailboxes, thirty messages, always the same ones.
     pub(crate) fn start(name: &str) -> Self {
+        Self::with(name, 4, 30)
+    }
+
+    /// Starts a sandbox with a company of a size.
+    pub(crate) fn with(name: &str, mailboxes: usize, messages: usize) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sandbox-{name}"));
         if folder.exists() {
             fs::remove_dir_all(&folder).unwrap();
         }
         fs::create_dir_all(&folder).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_hybridge"))
-            .args(["sandbox", "--json", "--mailboxes", "4", "--messages", "30", "--seed", "7", "--folder"])
+            .args(["sandbox", "--json", "--mailboxes", &mailboxes.to_string()])
+            .args(["--messages", &messages.to_string(), "--seed", "7", "--folder"])
             .arg(&folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -54,6 +60,11 @@ impl Sandbox {
     /// The file with the line that the sandbox printed.
     pub(crate) fn description_file(&self) -> PathBuf {
         self.folder.join("description.json")
+    }
+
+    /// The folder with its certificates, secrets and ready configuration.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A text of the description.

@@ -11,7 +11,7 @@ use super::{Gate, Place, Went};
 
 /// Graph's limits for one app on one mailbox.
 const AT_ONCE: u32 = 4;
-const WINDOW: Duration = Duration::from_secs(600);
+const WINDOW: Duration = Duration::from_mins(10);
 /// A little under the published 10,000, as refused calls count too.
 const IN_WINDOW: u32 = 9_500;
 

@@ -69,7 +69,7 @@ impl Company {
             Kind::FromStranger => mail.from = self.stranger(),
             Kind::Newsletter => {
                 mail.from = address("Greenhouse Gazette", "news@gazette.example.net");
-                mail.subject = self.dice.pick(NEWSLETTERS).copied().unwrap_or("News").to_owned();
+                self.dice.pick(NEWSLETTERS).copied().unwrap_or("News").clone_into(&mut mail.subject);
             }
             Kind::Internal => mail.from = self.colleague(),
             Kind::ToSeveral => {

@@ -1,0 +1,119 @@
+//! Two separate programs over TLS: what a user does after the README.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
+
+mod support;
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use support::{Control, Sandbox, run};
+
+fn configured(sandbox: &Sandbox) -> PathBuf {
+    let configuration = sandbox.folder().join("mine.toml");
+    let made = run(&configuration, &["init", "--sandbox", sandbox.folder().to_str().unwrap()]);
+    assert_eq!(made.code, 0, "{made:#?}");
+    configuration
+}
+
+/// The decisions that `explain` finds.
+fn explained(configuration: &std::path::Path, what: &str) -> Vec<Value> {
+    run(configuration, &["explain", what, "--json"]).json()["decisions"].as_array().unwrap().clone()
+}
+
+#[test]
+fn init_check_dry_run_sync_status_and_explain() {
+    let sandbox = Sandbox::start("story");
+    let control = Control::of(&sandbox);
+    let configuration = configured(&sandbox);
+
+    let check = run(&configuration, &["check"]);
+    assert_eq!(check.code, 0, "{check:#?}");
+    for line in
+        ["certificate", "sign-in to Entra ID", "sign-in at AD FS", "email channel", "CheckIncomingEmail"]
+    {
+        assert!(check.stdout.contains(&format!("ok    {line}")), "{line} is missing in {}", check.stdout);
+    }
+
+    let dry = run(&configuration, &["sync", "--once", "--dry-run", "--json"]).json();
+    assert_eq!(dry["messages"].as_array().unwrap().len(), control.inbox().len());
+    assert!(control.incoming_records().is_empty(), "a dry run wrote something");
+
+    let synced = run(&configuration, &["sync", "--once", "--json"]);
+    assert_eq!(synced.code, 0, "{synced:#?}");
+    let records = control.incoming_records();
+    assert!(!records.is_empty());
+    let again = run(&configuration, &["sync", "--once", "--json"]).json();
+    assert_eq!(again["messages"], json!({}), "a second run found something to do");
+    assert_eq!(control.incoming_records().len(), records.len());
+
+    let status = run(&configuration, &["status"]);
+    assert_eq!(status.code, 0);
+    assert!(status.stdout.contains("4 in step"), "{}", status.stdout);
+
+    let promoted = explained(&configuration, &records[0]);
+    assert!(
+        promoted.iter().any(|told| told["conclusion"].as_str().unwrap().starts_with("Became email record"))
+    );
+    let record = promoted[0]["decision"]["outcome"]["record"].as_str().unwrap();
+    assert!(!explained(&configuration, record).is_empty(), "a record id is explained too");
+    let unknown = run(&configuration, &["explain", "<nobody@nowhere.test>"]);
+    assert_eq!(unknown.code, 6);
+    assert!(unknown.stderr.contains("has not looked at any message"), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_mailbox_that_always_fails_does_not_slow_the_others_and_says_what_to_do() {
+    let sandbox = Sandbox::start("sick");
+    let control = Control::of(&sandbox);
+    let configuration = configured(&sandbox);
+    let sick = sandbox.address(0).to_owned();
+    control.post("mailboxes/state", &json!({ "mailbox": sick, "state": "out-of-scope" }));
+
+    let synced = run(&configuration, &["sync", "--once"]);
+    assert_eq!(synced.code, 3, "{synced:#?}");
+    let status = run(&configuration, &["status", "--json"]).json();
+    for mailbox in status["mailboxes"].as_array().unwrap() {
+        let state = if mailbox["address"] == json!(sick) { "in trouble" } else { "in step" };
+        assert_eq!(mailbox["state"], state, "{mailbox}");
+    }
+    let told = run(&configuration, &["status"]).stdout;
+    assert!(told.contains("RBAC for Applications"), "{told}");
+
+    // Once an administrator has mended it, it goes on by itself.
+    control.post("mailboxes/state", &json!({ "mailbox": sick, "state": "normal" }));
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    assert!(run(&configuration, &["status"]).stdout.contains("4 in step"));
+}
+
+#[test]
+fn each_outcome_is_explained_with_its_reason_and_remedy() {
+    let sandbox = Sandbox::start("explain");
+    let control = Control::of(&sandbox);
+    let configuration = configured(&sandbox);
+    let mail = |subject: &str, id: &str, to: &[&str]| {
+        let body =
+            json!({ "from": "kim@nowhere.example.org", "to": to, "subject": subject, "messageId": id });
+        control.post("mail", &body);
+    };
+    let everyone: Vec<&str> = (0..sandbox.mailboxes()).map(|number| sandbox.address(number)).collect();
+    // The first user tracks answers to Dynamics email only.
+    mail("Who are you", "<stranger@x>", &everyone[..1]);
+    mail("To all", "<all@x>", &everyone);
+    // The organization refuses this one, however often it is asked.
+    let refusal = json!({ "kind": "status", "status": 400 });
+    control.post("faults", &json!({ "face": "organization", "containing": "Poisoned", "fault": refusal }));
+    mail("Poisoned", "<poison@x>", &everyone);
+    run(&configuration, &["sync", "--once"]);
+
+    let filtered = explained(&configuration, "<stranger@x>");
+    assert_eq!(filtered[0]["decision"]["outcome"]["outcome"], "filtered", "{filtered:#?}");
+    assert!(filtered[0]["conclusion"].as_str().unwrap().contains("NoCorrelationMatch"));
+    assert!(filtered[0]["remedy"].as_str().unwrap().contains("personal options"));
+    let waiting = explained(&configuration, "<poison@x>");
+    assert_eq!(waiting[0]["decision"]["outcome"]["outcome"], "waiting", "{waiting:#?}");
+    assert_eq!(
+        explained(&configuration, "<all@x>").len(),
+        sandbox.mailboxes(),
+        "each mailbox has its own story"
+    );
+}

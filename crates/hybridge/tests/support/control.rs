@@ -1,0 +1,69 @@
+//! The sandbox's control API.
+
+use hybridge_net::{Https, Request, Response, Transport, http::Method};
+use serde_json::Value;
+use url::Url;
+
+use super::Sandbox;
+
+/// Asks a running sandbox what is true, and changes its world.
+#[derive(Debug)]
+pub(crate) struct Control {
+    client: Https,
+    root: Url,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Control {
+    pub(crate) fn of(sandbox: &Sandbox) -> Self {
+        let ca = std::fs::read(sandbox.text("ca")).unwrap();
+        Self {
+            client: Https::new(&[ca]).unwrap(),
+            root: sandbox.text("control").parse().unwrap(),
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
+        }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        let answer = self.send(Request::new(Method::GET, self.root.join(path).unwrap()));
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let url = self.root.join(path).unwrap();
+        let answer = self.send(Request::new(Method::POST, url).body("application/json", body.to_string()));
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &Value) {
+        let url = self.root.join(path).unwrap();
+        self.send(Request::new(Method::PUT, url).body("application/json", body.to_string()));
+    }
+
+    /// Ends all faults that were asked for.
+    pub(crate) fn forget_faults(&self) {
+        self.send(Request::new(Method::DELETE, self.root.join("faults").unwrap()));
+    }
+
+    /// The messages in all Inboxes.
+    pub(crate) fn inbox(&self) -> Vec<Value> {
+        let all = self.get("mailboxes")["messages"].as_array().unwrap().clone();
+        all.into_iter().filter(|message| message["folder"] == "inbox").collect()
+    }
+
+    /// The Message-Ids of all incoming email records.
+    pub(crate) fn incoming_records(&self) -> Vec<String> {
+        let emails = self.get("emails")["emails"].as_array().unwrap().clone();
+        emails
+            .into_iter()
+            .filter(|email| email["outgoing"] == false)
+            .map(|email| email["message_id"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn send(&self, request: Request) -> Response {
+        let answer = self.runtime.block_on(self.client.send(request)).unwrap();
+        assert!(answer.status.is_success(), "{}", String::from_utf8_lossy(&answer.body));
+        answer
+    }
+}
