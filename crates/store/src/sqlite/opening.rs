@@ -58,7 +58,8 @@ impl Default for Tuning {
 
 /// Opens the database.
 pub(super) async fn open(path: &Path, mode: SqliteMode, tuning: Tuning) -> Result<SqliteStore> {
-    let (options, found) = inspected(path, mode, tuning).await.map_err(|error| error.about(path))?;
+    let about_path = |error: Failure| error.about(path);
+    let (options, found) = inspected(path, mode, tuning).await.map_err(about_path)?;
     let newest = newest_version();
     match found {
         Found::Foreign => return Err(Error::Foreign { path: path.display().to_string() }),
@@ -76,10 +77,11 @@ pub(super) async fn open(path: &Path, mode: SqliteMode, tuning: Tuning) -> Resul
         return Ok(SqliteStore { writer: readers.clone(), readers });
     }
     let options = options.journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", LOG_SIZE_BYTES);
-    let writer = pool(1).connect_with(options).await?;
+    let writer = pool(1).connect_with(options).await.map_err(Failure::Driver).map_err(about_path)?;
     // One transaction round all migrations: an interrupted upgrade leaves the old schema whole, and of two
     // programs that start at once, the second waits. It also finds out whether the file can be written.
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction =
+        writer.begin_with("BEGIN IMMEDIATE").await.map_err(Failure::Driver).map_err(about_path)?;
     MIGRATIONS.run(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(SqliteStore { writer, readers })

@@ -19,22 +19,40 @@ async fn plan(store: &SqliteStore, statement: &str) -> Vec<String> {
 async fn the_daily_work_goes_straight_to_its_rows() {
     let (store, _folder) = opened().await;
     let (one, two) = (item("a"), item("b"));
-    let straight = [
-        DUE.to_owned(),
-        NEXT_DUE.to_owned(),
-        OPEN_INTENTS.to_owned(),
-        LINKS_OF.to_owned(),
-        TALLY_OF_LANE.to_owned(),
-        rows::select_decisions(LaneKey(1), &[&one, &two]).into_string(),
-        searching::query(&Search::Item(one)).into_string(),
-        searching::query(&Search::MessageId("a".into())).into_string(),
-        searching::query(&Search::Record(record(1))).into_string(),
-        searching::query(&Search::Outcome("failed".into(), None)).into_string(),
-        searching::query(&Search::Outcome("failed".into(), Some(lane(1)))).into_string(),
+    let statements = [
+        (DUE.to_owned(), "decision USING INDEX decision_due (lane=? AND due<?)"),
+        (NEXT_DUE.to_owned(), "decision USING COVERING INDEX decision_due (lane=? AND due>?)"),
+        (OPEN_INTENTS.to_owned(), "intent USING PRIMARY KEY (lane=?)"),
+        (LINKS_OF.to_owned(), "link USING INDEX link_record (record=?)"),
+        (TALLY_OF_LANE.to_owned(), "decision USING COVERING INDEX decision_lane_outcome (lane=?)"),
+        (
+            rows::select_decisions(LaneKey(1), &[&one, &two]).into_string(),
+            "decision USING INDEX sqlite_autoindex_decision_1 (item=? AND lane=?)",
+        ),
+        (
+            searching::query(&Search::Item(one)).into_string(),
+            "decision USING INDEX sqlite_autoindex_decision_1 (item=?)",
+        ),
+        (
+            searching::query(&Search::MessageId("a".into())).into_string(),
+            "decision USING INDEX decision_message_id (message_id=?)",
+        ),
+        (
+            searching::query(&Search::Record(record(1))).into_string(),
+            "decision USING INDEX decision_record (record=?)",
+        ),
+        (
+            searching::query(&Search::Outcome("failed".into(), None)).into_string(),
+            "decision USING INDEX decision_outcome (outcome=?)",
+        ),
+        (
+            searching::query(&Search::Outcome("failed".into(), Some(lane(1)))).into_string(),
+            "decision USING INDEX decision_lane_outcome (lane=? AND outcome=?)",
+        ),
     ];
-    for statement in straight {
+    for (statement, expected) in statements {
         let steps = plan(&store, &statement).await;
-        assert!(steps.iter().any(|step| step.contains("SEARCH ")), "{statement}: {steps:?}");
+        assert!(steps.contains(&format!("SEARCH {expected}")), "{statement}: {steps:?}");
         assert!(!steps.iter().any(|step| step.contains("SCAN ")), "{statement}: {steps:?}");
     }
 }
