@@ -79,10 +79,13 @@ pub(super) async fn open(path: &Path, mode: SqliteMode, tuning: Tuning) -> Resul
     let options = options.journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", LOG_SIZE_BYTES);
     let writer = pool(1).connect_with(options).await.map_err(Failure::Driver).map_err(about_path)?;
     // One transaction round all migrations: an interrupted upgrade leaves the old schema whole, and of two
-    // programs that start at once, the second waits. It also finds out whether the file can be written.
+    // programs that start at once, the second waits.
     let mut transaction =
         writer.begin_with("BEGIN IMMEDIATE").await.map_err(Failure::Driver).map_err(about_path)?;
     MIGRATIONS.run(&mut *transaction).await?;
+    // A file without write permission is quietly opened for reading, and even `BEGIN IMMEDIATE` succeeds on
+    // it. This statement changes nothing, but has to be allowed to.
+    sqlx::query("DELETE FROM fact WHERE FALSE").execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(SqliteStore { writer, readers })
 }

@@ -135,6 +135,21 @@ async fn a_reader_reads_beside_the_writer_and_writes_nothing() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn in_a_folder_without_write_permission_the_database_can_not_be_opened() {
+    use std::os::unix::fs::PermissionsExt;
+    let (store, folder) = opened().await;
+    store.close().await;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o500)).unwrap();
+    if fs::write(folder.path().join("probe"), "").is_ok() {
+        return; // The superuser writes everywhere; nothing can be refused here.
+    }
+    let refusal = refused(&path(&folder), WRITE).await;
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(matches!(refusal, Error::Open { .. } | Error::ReadOnly), "{refusal}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn a_file_without_write_permission_is_read_only() {
     use std::os::unix::fs::PermissionsExt;
     let (store, folder) = opened().await;
