@@ -83,7 +83,7 @@ impl Question {
         )
     }
 
-    fn soap(&self) -> Request {
+    fn soap(&self, with_thread: bool) -> Request {
         Request::new("CheckIncomingEmail")
             .with("MessageId", Value::text(self.message_id.as_str()))
             .with("Subject", Value::text(&self.subject))
@@ -91,7 +91,7 @@ impl Question {
             .with("To", Value::text(&self.to))
             .with("Cc", Value::text(&self.cc))
             .with("Bcc", Value::text(&self.bcc))
-            .with_some("ExtraProperties", self.thread.soap())
+            .with_some("ExtraProperties", self.thread.soap().filter(|_| with_thread))
     }
 }
 
@@ -166,8 +166,18 @@ impl Dynamics {
     async fn check_by_soap(&self, questions: &[Question]) -> Result<Vec<Result<Verdict>>> {
         let mut verdicts = Vec::with_capacity(questions.len());
         for chunk in questions.chunks(multipart::MOST_PARTS) {
-            let requests: Vec<Request> = chunk.iter().map(Question::soap).collect();
-            for answer in soap::execute_multiple(&self.soap, &requests, true).await? {
+            let with_thread = self.routes.thread_is_taken();
+            let ask = |with_thread| {
+                let requests: Vec<Request> =
+                    chunk.iter().map(|question| question.soap(with_thread)).collect();
+                async move { soap::execute_multiple(&self.soap, &requests, true).await }
+            };
+            let mut answers = ask(with_thread).await?;
+            if with_thread && thread_was_refused(chunk, &answers) {
+                self.routes.refuse_thread();
+                answers = ask(false).await?;
+            }
+            for answer in answers {
                 verdicts.push(answer.and_then(|results| {
                     let missing = || Error::Unreadable {
                         what: "CheckIncomingEmail answer",
@@ -184,7 +194,7 @@ impl Dynamics {
 }
 
 /// Whether every question that told its thread was refused as malformed.
-fn thread_was_refused(questions: &[Question], answers: &[Result<Answer>]) -> bool {
+fn thread_was_refused<T>(questions: &[Question], answers: &[Result<T>]) -> bool {
     let mut threaded =
         questions.iter().zip(answers).filter(|(question, _)| !question.thread.is_empty()).peekable();
     threaded.peek().is_some()

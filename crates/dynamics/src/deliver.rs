@@ -123,7 +123,7 @@ impl Delivery {
         Ok(Part { method: Method::POST, path, body: Some(Bytes::from(body)) })
     }
 
-    fn soap(&self) -> Request {
+    fn soap(&self, with_thread: bool) -> Request {
         Request::new("DeliverIncomingEmail")
             .with("MessageId", Value::text(self.message_id.as_str()))
             .with("Subject", Value::text(&self.subject))
@@ -142,7 +142,7 @@ impl Delivery {
                     rows: self.attachments.iter().map(AttachmentFile::attributes).collect(),
                 },
             )
-            .with_some("ExtraProperties", self.thread.soap())
+            .with_some("ExtraProperties", self.thread.soap().filter(|_| with_thread))
     }
 }
 
@@ -204,7 +204,8 @@ impl Dynamics {
     }
 
     async fn deliver_by_soap(&self, deliveries: &[Delivery]) -> Result<Vec<Result<RecordId>>> {
-        let requests: Vec<Request> = deliveries.iter().map(Delivery::soap).collect();
+        let with_thread = self.routes.thread_is_taken();
+        let requests: Vec<Request> = deliveries.iter().map(|delivery| delivery.soap(with_thread)).collect();
         let answers = soap::execute_multiple(&self.soap, &requests, false).await?;
         Ok(answers
             .into_iter()

@@ -43,6 +43,8 @@ impl Failure {
     /// Points at a place in a file.
     #[must_use]
     pub(crate) fn at(mut self, path: &Path, text: &str, span: std::ops::Range<usize>) -> Self {
+        let line = text.get(..span.start).unwrap_or_default().lines().count().max(1);
+        self.message = format!("{} ({}, line {line})", self.message, path.display());
         let source = NamedSource::new(path.display().to_string(), text.to_owned());
         self.place = Some(Box::new((source, span.into())));
         self

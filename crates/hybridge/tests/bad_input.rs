@@ -30,8 +30,8 @@ fn says(ended: &Ended, code: i32, parts: &[&str]) {
 #[test]
 fn mistakes_in_the_configuration_are_shown_at_their_place() {
     let sandbox = Sandbox::start("bad-config");
-    let typo = changed(&sandbox, "typo", "client_id =", "cilent_id =");
-    says(&run(&typo, &["check"]), 6, &["unknown field `cilent_id`", "configuration"]);
+    let typo = changed(&sandbox, "typo", "\nclient_id =", "\ncilent_id =");
+    says(&run(&typo, &["check"]), 6, &["unknown field `cilent_id`", "line"]);
     let missing = sandbox.folder().join("nowhere.toml");
     says(&run(&missing, &["run"]), 6, &["can't be read", "hybridge init"]);
     let password = changed(&sandbox, "password", "\"pfx-password\"", "\"ca.pem\"");

@@ -51,7 +51,6 @@ fn azure_identity_signs_in_with_a_certificate_and_says_why_it_is_refused() {
 }
 
 #[test]
-#[ignore = "the sandbox refuses assertions whose segments are padded; Entra ID lets them pass"]
 fn azure_identity_signs_in_asynchronously_too() {
     let sandbox = Sandbox::start("azure-identity-async");
     let seen = python("azure_identity_async.py", &sandbox);
@@ -130,7 +129,6 @@ fn dynamics_web_api_creates_queries_pages_batches_tracks_and_calls() {
 }
 
 #[test]
-#[ignore = "the sandbox refuses a GET in a batch without the blank line after its headers"]
 fn dynamics_web_api_reads_in_batches() {
     let sandbox = Sandbox::start("web-api-reads");
     let seen = node("web_api_reads.cjs", &sandbox);

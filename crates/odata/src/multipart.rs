@@ -137,13 +137,19 @@ pub struct PartReply {
 /// # Errors
 /// [`Error::Unreadable`] when it is not a multipart answer or a part is not an HTTP answer.
 pub fn parse(content_type: &str, body: &Bytes) -> Result<Vec<PartReply>, Error> {
+    // A change set's answers stand one level deep; deeper ones could only be meant to exhaust the stack.
+    parse_nested(content_type, body, 1)
+}
+
+fn parse_nested(content_type: &str, body: &Bytes, levels: u32) -> Result<Vec<PartReply>, Error> {
     let boundary = boundary_of(content_type).ok_or_else(|| unreadable("it is not multipart"))?;
     let mut replies = Vec::new();
     for section in sections(body, &boundary) {
         let (headers, content) = split_headers(&section)?;
         let kind = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
         if kind.to_ascii_lowercase().starts_with("multipart/") {
-            replies.extend(parse(kind, &content)?);
+            let levels = levels.checked_sub(1).ok_or_else(|| unreadable("it is nested too deeply"))?;
+            replies.extend(parse_nested(kind, &content, levels)?);
         } else {
             replies.push(read_reply(&content)?);
         }
@@ -270,6 +276,18 @@ mod tests {
         assert!(text.contains("\r\nGET https://crm.test/api/data/v9.1/WhoAmI() HTTP/1.1\r\n"));
         assert!(text.contains("Content-Length: 2\r\n\r\n{}\r\n--b--\r\n"));
         assert!(!text.replace("\r\n", "").contains('\n'));
+    }
+
+    #[test]
+    fn an_answer_that_is_nested_too_deeply_is_refused() {
+        let mut body = String::from("--b--");
+        for _ in 0..1000 {
+            body = format!("--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{body}\r\n--b--\r\n");
+        }
+        // What is inside stands before the outer end; two levels are one too many.
+        let twice = "--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--\r\n--b--\r\n--a--";
+        assert!(parse("multipart/mixed; boundary=a", &Bytes::from_static(twice.as_bytes())).is_err());
+        let _no_overflow = parse("multipart/mixed; boundary=b", &Bytes::from(body));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -64,14 +64,17 @@ pub(crate) fn verify(
     let (modulus, exponent) =
         public_components(&credential.der).ok_or_else(|| bad_key("The key was not found."))?;
     let key = DecodingKey::from_rsa_components(&modulus, &exponent).map_err(|_| malformed())?;
-    // Only the signature is judged here: times can be floating-point numbers or missing.
-    let mut validation = Validation::new(algorithm);
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    let claims = decode::<Value>(assertion, &key, &validation)
-        .map_err(|_| bad_key("The key was found, but use of the key to verify the signature failed."))?
-        .claims;
+    // Judged by hand, as some clients pad the segments, which Entra ID lets pass, and times can be floating-point
+    // numbers or missing: no JWT library takes all that.
+    let (signed, signature) = assertion.rsplit_once('.').ok_or_else(malformed)?;
+    let good =
+        crypto::verify(signature.trim_end_matches('='), signed.as_bytes(), &key, algorithm).unwrap_or(false);
+    if !good {
+        return Err(bad_key("The key was found, but use of the key to verify the signature failed."));
+    }
+    let payload = signed.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
+    let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| malformed())?;
+    let claims: Value = serde_json::from_slice(&payload).map_err(|_| malformed())?;
     judge_claims(&claims, application.app_id, audiences, now)
 }
 

@@ -11,6 +11,7 @@ use hybridge_core::{
 };
 use hybridge_dynamics::Question;
 use hybridge_graph::UserRef;
+use hybridge_odata::Error;
 
 use super::{Incoming, candidate::Candidate};
 use crate::error::LaneError;
@@ -70,34 +71,49 @@ impl Incoming<'_> {
         rest
     }
 
-    /// Asks the organization, in batches.
+    /// Asks the organization, in batches. A batch that is refused as a whole is halved until the message that
+    /// it is refused for stands alone (promise 6).
     async fn ask(&mut self, candidates: Vec<Candidate>) -> Result<Judged, LaneError> {
-        let questions: Vec<Question> = candidates
-            .iter()
-            .map(|candidate| Question::about(&candidate.header, candidate.message_id.clone()))
-            .collect();
-        let answers = self
-            .engine
-            .dynamics
-            .check_incoming(&questions)
-            .await
-            .map_err(|error| LaneError::dynamics(&error))?;
         let mut judged = Judged::default();
         let mut duplicates = Vec::new();
         let mut troubled = Vec::new();
-        for (mut candidate, answer) in candidates.into_iter().zip(answers) {
-            let now = self.now();
-            match answer {
-                Ok(Verdict { deliver: true, reason }) => {
-                    candidate.decision.note(now, format!("The organization wants it: {}.", reason.words()));
-                    judged.wanted.push(Wanted { candidate, reason });
+        let mut batches = vec![candidates];
+        while let Some(mut batch) = batches.pop() {
+            let questions: Vec<Question> = batch
+                .iter()
+                .map(|candidate| Question::about(&candidate.header, candidate.message_id.clone()))
+                .collect();
+            let answers = match self.engine.dynamics.check_incoming(&questions).await {
+                Ok(answers) => answers,
+                Err(error) if may_be_for_one(&error) && batch.len() > 1 => {
+                    let second = batch.split_off(batch.len() / 2);
+                    batches.extend([second, batch]);
+                    continue;
                 }
-                Ok(Verdict { reason: ReasonCode::Duplicate, .. }) => duplicates.push(candidate),
-                Ok(Verdict { reason: ReasonCode::NoCorrelationMatch, .. }) => {
-                    judged.unanswered.push(candidate);
+                Err(error) if may_be_for_one(&error) => {
+                    troubled.extend(batch.pop().map(|alone| (alone, hybridge_dynamics::trouble(&error))));
+                    continue;
                 }
-                Ok(Verdict { reason, .. }) => self.conclude(candidate.decision, Outcome::Filtered { reason }),
-                Err(error) => troubled.push((candidate, hybridge_dynamics::trouble(&error))),
+                Err(error) => return Err(LaneError::dynamics(&error)),
+            };
+            for (mut candidate, answer) in batch.into_iter().zip(answers) {
+                let now = self.now();
+                match answer {
+                    Ok(Verdict { deliver: true, reason }) => {
+                        candidate
+                            .decision
+                            .note(now, format!("The organization wants it: {}.", reason.words()));
+                        judged.wanted.push(Wanted { candidate, reason });
+                    }
+                    Ok(Verdict { reason: ReasonCode::Duplicate, .. }) => duplicates.push(candidate),
+                    Ok(Verdict { reason: ReasonCode::NoCorrelationMatch, .. }) => {
+                        judged.unanswered.push(candidate)
+                    }
+                    Ok(Verdict { reason, .. }) => {
+                        self.conclude(candidate.decision, Outcome::Filtered { reason })
+                    }
+                    Err(error) => troubled.push((candidate, hybridge_dynamics::trouble(&error))),
+                }
             }
         }
         let answered = !(judged.wanted.is_empty() && judged.unanswered.is_empty() && duplicates.is_empty());
@@ -148,6 +164,15 @@ impl Incoming<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a batch can have failed for one message in it: refused, or an error of the server's own. That the
+/// server is down or overrun is no message's fault.
+fn may_be_for_one(error: &Error) -> bool {
+    error.failure().is_some_and(|failure| {
+        let status = failure.status.as_u16();
+        status == 500 || hybridge_dynamics::trouble(error).class == Class::Item
+    })
 }
 
 /// What the organization's answers lead to.

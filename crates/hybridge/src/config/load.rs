@@ -209,8 +209,9 @@ mod tests {
 
     #[test]
     fn a_typo_is_shown_at_its_place() {
-        let failure = read_with(&GOOD.replace("client_id =", "clientid ="), &[]).unwrap_err();
+        let failure = read_with(&GOOD.replace("        client_id =", "        clientid ="), &[]).unwrap_err();
         assert!(failure.message.contains("unknown field `clientid`"), "{failure}");
+        assert!(failure.message.contains("line 4"), "{failure}");
         assert!(miette::Diagnostic::labels(&failure).is_some_and(|mut labels| labels.next().is_some()));
         assert_eq!(failure.exit, Exit::Configuration);
     }

@@ -51,6 +51,13 @@ impl Control {
         all.into_iter().filter(|message| message["folder"] == "inbox").collect()
     }
 
+    /// The ids of all incoming email records.
+    pub(crate) fn incoming_ids(&self) -> Vec<uuid::Uuid> {
+        let emails = self.get("emails")["emails"].as_array().unwrap().clone();
+        let incoming = emails.iter().filter(|email| email["outgoing"] == false);
+        incoming.map(|email| email["id"].as_str().unwrap().parse().unwrap()).collect()
+    }
+
     /// The Message-Ids of all incoming email records.
     pub(crate) fn incoming_records(&self) -> Vec<String> {
         let emails = self.get("emails")["emails"].as_array().unwrap().clone();

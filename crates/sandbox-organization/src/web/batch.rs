@@ -256,6 +256,18 @@ fn header_map(headers: &[httparse::Header<'_>]) -> HeaderMap {
 
 /// The request in a part: a request line with an absolute or relative URL, headers, body.
 fn embedded(content: &[u8]) -> Outcome<Request> {
+    let complete = {
+        let mut headers = [httparse::EMPTY_HEADER; 64];
+        matches!(httparse::Request::new(&mut headers).parse(content), Ok(httparse::Status::Complete(_)))
+    };
+    if complete {
+        return read_embedded(content);
+    }
+    // Clients leave the blank line out behind the headers of a GET, which has no body, and the service takes it.
+    read_embedded(&[content.trim_ascii_end(), b"\r\n\r\n"].concat())
+}
+
+fn read_embedded(content: &[u8]) -> Outcome<Request> {
     let malformed = || Fault::unreadable("The request in a part of the batch can't be read.");
     let mut headers = [httparse::EMPTY_HEADER; 64];
     let mut parsed = httparse::Request::new(&mut headers);
