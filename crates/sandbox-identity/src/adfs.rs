@@ -52,14 +52,24 @@ pub struct Adfs {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
     clients: BTreeSet<Uuid>,
     users: Vec<AdfsUser>,
-    refresh_tokens: BTreeMap<String, String>,
+    /// Whose each one is, and when it ends.
+    refresh_tokens: BTreeMap<String, (String, Timestamp)>,
     token_lifetime: Duration,
     password_grant: bool,
 }
+
+// Refresh tokens are secrets, made-up ones too.
+impl std::fmt::Debug for State {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("State").field("clients", &self.clients).finish_non_exhaustive()
+    }
+}
+
+/// How long a refresh token lives.
+const REFRESH_LIFETIME: Duration = Duration::from_hours(8);
 
 /// A refusal: OAuth error, text.
 type Refused = (&'static str, String);
@@ -161,12 +171,12 @@ impl Adfs {
                 signed_in(&state.users, field("username"), field("password"))?
             }
             "refresh_token" => {
-                state.refresh_tokens.get(field("refresh_token")).cloned().ok_or_else(|| {
-                    (
-                        "invalid_grant",
-                        "MSIS9615: The refresh token received in 'refresh_token' parameter is invalid."
-                            .to_owned(),
-                    )
+                let known =
+                    state.refresh_tokens.get(field("refresh_token")).filter(|(_, ends)| self.now() < *ends);
+                known.map(|(account, _)| account.clone()).ok_or_else(|| {
+                    let text =
+                        "MSIS9615: The refresh token received in 'refresh_token' parameter is invalid.";
+                    ("invalid_grant", text.to_owned())
                 })?
             }
             // A token is issued, but there is no user in it that the organization could map (dynamics.md 2.4).
@@ -185,14 +195,15 @@ impl Adfs {
         };
         let user = state.users.iter().find(|user| user.account == account).cloned();
         let refresh_token = self.setup.dice.uuid().simple().to_string();
-        state.refresh_tokens.insert(refresh_token.clone(), account);
+        let ends = self.now().checked_add(REFRESH_LIFETIME).unwrap_or(Timestamp::MAX);
+        state.refresh_tokens.insert(refresh_token.clone(), (account, ends));
         Ok(json!({
             "access_token": self.token(user.as_ref(), state.token_lifetime)?,
             "token_type": "bearer",
             "expires_in": state.token_lifetime.as_secs(),
             "resource": self.setup.origins.organization,
             "refresh_token": refresh_token,
-            "refresh_token_expires_in": 28_800,
+            "refresh_token_expires_in": REFRESH_LIFETIME.as_secs(),
         }))
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use x509_parser::parse_x509_certificate;
 
 /// An app registration together with its service principal.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Application {
     /// The application (client) id.
     pub app_id: Uuid,
@@ -20,6 +20,12 @@ pub struct Application {
     pub roles: Vec<String>,
     /// Whether sign-in is allowed.
     pub enabled: bool,
+}
+
+impl std::fmt::Debug for Application {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Application").field("app_id", &self.app_id).finish_non_exhaustive()
+    }
 }
 
 impl Application {

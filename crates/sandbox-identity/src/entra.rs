@@ -5,6 +5,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{Method, StatusCode};
 use hybridge_sandbox_kit::{
     Call, Claims, Clock, Dice, Origins, Reply, Service, TokenFault, TokenJudge, json_reply, text_reply,
@@ -126,7 +127,7 @@ impl Entra {
                         "The endpoint only accepts POST requests.",
                     ));
                 }
-                match self.grant(tenant, &form(call)) {
+                match self.grant(tenant, &credentials_too(call)) {
                     Ok(reply) => reply,
                     Err(refusal) => self.refuse(&refusal),
                 }
@@ -138,7 +139,10 @@ impl Entra {
     fn instance(&self, call: &Call) -> Reply {
         let asked = call.url.query_pairs().find(|(name, _)| name == "authorization_endpoint");
         let own = self.setup.origins.entra.origin().ascii_serialization();
-        let known = asked.is_none_or(|(_, endpoint)| endpoint.starts_with(&own));
+        let known = asked.is_none_or(|(_, endpoint)| {
+            url::Url::parse(&endpoint)
+                .is_ok_and(|endpoint| endpoint.origin() == self.setup.origins.entra.origin())
+        });
         if known {
             let host = own.trim_start_matches("https://");
             return json_reply(StatusCode::OK, &discovery::instance(self.authority(), host));
@@ -253,16 +257,26 @@ impl Entra {
 
 fn judge_scope(scope: &str) -> Result<(), Refusal> {
     let scopes: Vec<&str> = scope.split_whitespace().collect();
-    let [single] = scopes.as_slice() else {
-        return Err(Refusal::request(
-            700_022,
-            "invalid_scope",
-            "AADSTS28000: Provided value for the input parameter scope is not valid because it contains more than one resource.",
-        ));
+    let resources = scopes.iter().filter(|scope| scope.contains('/')).count();
+    let single = match scopes.as_slice() {
+        [single] => *single,
+        _ if resources > 1 => {
+            let text = format!(
+                "The provided value for scope {scope} is not valid because it contains more than one resource."
+            );
+            return Err(Refusal::request(700_022, "invalid_scope", text));
+        }
+        _ => {
+            let text = format!(
+                "The provided value for the input parameter 'scope' is not valid. The scope '{scope}' is not valid."
+            );
+            return Err(Refusal::request(70011, "invalid_scope", text));
+        }
     };
     let Some(resource) = single.strip_suffix("/.default") else {
         let text = format!(
-            "The provided value for scope {single} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier."
+            "The provided value for scope {single} is not valid. Client credential flows must have a scope value with \
+             /.default suffixed to the resource identifier."
         );
         return Err(Refusal::request(1_002_012, "invalid_scope", text));
     };
@@ -271,6 +285,26 @@ fn judge_scope(scope: &str) -> Result<(), Refusal> {
     }
     let text = format!("The resource principal named {resource} was not found in the tenant.");
     Err(Refusal::request(500_011, "invalid_resource", text))
+}
+
+/// The fields of a token request; client id and secret may stand in a Basic header as well (graph.md 1.2).
+fn credentials_too(call: &Call) -> BTreeMap<String, String> {
+    let mut fields = form(call);
+    let basic = call.header("authorization").and_then(|value| value.strip_prefix("Basic "));
+    let decoded = basic.and_then(|value| STANDARD.decode(value.trim()).ok());
+    if let Some((id, secret)) =
+        decoded.as_deref().and_then(|pair| std::str::from_utf8(pair).ok()?.split_once(':'))
+    {
+        let plain = |text: &str| {
+            url::form_urlencoded::parse(text.as_bytes())
+                .next()
+                .map(|(name, _)| name.into_owned())
+                .unwrap_or_default()
+        };
+        fields.entry("client_id".to_owned()).or_insert_with(|| plain(id));
+        fields.entry("client_secret".to_owned()).or_insert_with(|| plain(secret));
+    }
+    fields
 }
 
 /// The fields of a form body.

@@ -86,7 +86,7 @@ pub struct Rule {
     /// Only calls to this face.
     #[serde(default)]
     pub face: Option<Face>,
-    /// Only calls whose path (decoded or not) contains this text; in a batch its body counts too.
+    /// Only calls whose path (as it is written) contains this text; in a batch its body counts too.
     #[serde(default)]
     pub containing: String,
     /// What happens to them.
@@ -225,12 +225,13 @@ impl Fault {
                 Ok(reply)
             }
             Self::Status { status } => Ok(failure(face, status, "serviceNotAvailable", "An injected fault.")),
-            Self::Unauthorized => Ok(failure(
-                face,
-                401,
-                "InvalidAuthenticationToken",
-                "Lifetime validation failed, the token is expired.",
-            )),
+            Self::Unauthorized => {
+                let text = "Lifetime validation failed, the token is expired.";
+                let mut reply = failure(face, 401, "InvalidAuthenticationToken", text);
+                let challenge = HeaderValue::from_static("Bearer realm=\"\"");
+                reply.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+                Ok(reply)
+            }
         }
     }
 }
