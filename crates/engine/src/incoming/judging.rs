@@ -107,10 +107,10 @@ impl Incoming<'_> {
                     }
                     Ok(Verdict { reason: ReasonCode::Duplicate, .. }) => duplicates.push(candidate),
                     Ok(Verdict { reason: ReasonCode::NoCorrelationMatch, .. }) => {
-                        judged.unanswered.push(candidate)
+                        judged.unanswered.push(candidate);
                     }
                     Ok(Verdict { reason, .. }) => {
-                        self.conclude(candidate.decision, Outcome::Filtered { reason })
+                        self.conclude(candidate.decision, Outcome::Filtered { reason });
                     }
                     Err(error) => troubled.push((candidate, hybridge_dynamics::trouble(&error))),
                 }
