@@ -1,6 +1,7 @@
 //! `hybridge` run as its users run it.
 
 use std::{
+    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -23,7 +24,7 @@ impl Ended {
     }
 }
 
-/// A command on a configuration, with the console on no fixed port.
+/// A command on a configuration.
 pub(crate) fn hybridge(configuration: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hybridge"));
     command.arg("--config").arg(configuration).args(arguments).stdin(Stdio::null()).env("NO_COLOR", "1");
@@ -46,8 +47,15 @@ pub(crate) struct Running(Child);
 
 impl Running {
     pub(crate) fn start(configuration: &Path) -> Self {
-        let child =
-            hybridge(configuration, &["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // The ready configuration names a fixed port; any free one will do.
+        let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        let child = hybridge(configuration, &["run"])
+            .env("HYBRIDGE_CONSOLE_LISTEN", free.to_string())
+            .env("HYBRIDGE_CONSOLE_NOTIFICATION_URL", format!("http://{free}/graph/notifications"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         Self(child)
     }
 
