@@ -1,4 +1,4 @@
-use hybridge_core::{ids::RecordId, message::InternetMessageId};
+use hybridge_core::{address::Address, ids::RecordId, message::InternetMessageId};
 use hybridge_odata::{
     Call,
     multipart::{self, Part},
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{Dynamics, Result, organization::record};
 
-const FIELDS: &str = "activityid,messageid,subject,directioncode,createdon,attachmentcount";
+const FIELDS: &str = "activityid,messageid,subject,directioncode,createdon,submittedby";
 
 /// An email record.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -26,6 +26,8 @@ pub struct EmailRow {
     pub incoming: bool,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// The mailbox that it was delivered from (the `SubmittedBy` of the delivery), where the record says it.
+    pub submitted_by: Option<Address>,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +37,7 @@ struct Wire {
     subject: Option<String>,
     directioncode: Option<bool>,
     createdon: Option<Timestamp>,
+    submittedby: Option<String>,
 }
 
 impl From<Wire> for EmailRow {
@@ -45,6 +48,7 @@ impl From<Wire> for EmailRow {
             subject: wire.subject.unwrap_or_default(),
             incoming: wire.directioncode == Some(false),
             created: wire.createdon,
+            submitted_by: wire.submittedby.as_deref().and_then(Address::new),
         }
     }
 }

@@ -1,4 +1,5 @@
 use hybridge_core::{
+    attachment::AttachmentRules,
     eligibility::ApprovalRules,
     ids::{OrganizationId, RecordId},
 };
@@ -28,8 +29,8 @@ pub struct OrganizationSettings {
     pub channel: Channel,
     /// Whether only approved mailboxes are processed.
     pub approval: ApprovalRules,
-    /// The largest attachment, in bytes.
-    pub attachment_bytes: u64,
+    /// Which attachments it takes.
+    pub attachments: AttachmentRules,
 }
 
 /// The signed-in user.
@@ -50,6 +51,7 @@ struct WireOrganization {
     requireapprovalforuseremail: Option<bool>,
     requireapprovalforqueueemail: Option<bool>,
     maxuploadfilesize: Option<u64>,
+    blockedattachments: Option<String>,
 }
 
 impl Dynamics {
@@ -79,7 +81,7 @@ impl Dynamics {
             .option(
                 "$select",
                 "organizationid,name,emailconnectionchannel,requireapprovalforuseremail,\
-                 requireapprovalforqueueemail,maxuploadfilesize",
+                 requireapprovalforqueueemail,maxuploadfilesize,blockedattachments",
             )
             .build();
         let page = self.web_api.send(Call::get(query)).await?.page("organization")?;
@@ -101,8 +103,12 @@ impl Dynamics {
                 users: row.requireapprovalforuseremail.unwrap_or(true),
                 queues: row.requireapprovalforqueueemail.unwrap_or(true),
             },
-            // server-side-sync.md 1.3: 5,120 KB unless set.
-            attachment_bytes: row.maxuploadfilesize.filter(|size| *size > 0).unwrap_or(5_120 * 1024),
+            attachments: AttachmentRules::new(
+                row.maxuploadfilesize
+                    .filter(|size| *size > 0)
+                    .unwrap_or(AttachmentRules::default().largest_bytes),
+                &row.blockedattachments.unwrap_or_default(),
+            ),
         })
     }
 }

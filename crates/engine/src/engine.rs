@@ -5,6 +5,7 @@ use std::{
 };
 
 use hybridge_core::{
+    attachment::AttachmentRules,
     eligibility::Mailbox,
     ids::{MailboxId, TenantId},
     lane::{LaneId, LaneKind},
@@ -87,8 +88,8 @@ pub struct Engine {
     /// Kibibytes of attachments that may still be read into memory.
     pub(crate) memory: Arc<Semaphore>,
     pub(crate) subscriptions: Mutex<BTreeMap<LaneId, Subscription>>,
-    /// The largest attachment that the organization takes, in bytes; follows its settings.
-    pub(crate) attachment_bytes: Mutex<u64>,
+    /// Which attachments the organization takes; follows its settings.
+    pub(crate) attachment_rules: Mutex<Arc<AttachmentRules>>,
 }
 
 /// How a run of a lane went.
@@ -118,7 +119,7 @@ impl Engine {
             observer: parts.observer,
             metrics: Metrics::new(),
             subscriptions: Mutex::default(),
-            attachment_bytes: Mutex::new(0),
+            attachment_rules: Mutex::default(),
         }
     }
 
@@ -224,8 +225,8 @@ impl Engine {
         Ok(UserRef::new(user))
     }
 
-    pub(crate) fn attachment_limit(&self) -> u64 {
-        *self.attachment_bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn attachment_rules(&self) -> Arc<AttachmentRules> {
+        self.attachment_rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads the configuration that lives in the organization, and refuses to work where Dynamics' own
 //! synchronization does.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use hybridge_core::{
     eligibility::{Mailbox, judge},
@@ -62,7 +62,8 @@ impl Engine {
         let failed = |error| Error::Organization(hybridge_dynamics::trouble(&error));
         let settings = self.dynamics.settings().await.map_err(failed)?;
         self.store.bind(&Installation { organization: settings.id, tenant: self.tenant }).await?;
-        *self.attachment_bytes.lock().unwrap_or_else(PoisonError::into_inner) = settings.attachment_bytes;
+        *self.attachment_rules.lock().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(settings.attachments.clone());
         let read = self.clock.now();
         let rows: Vec<MailboxRow> = self
             .dynamics

@@ -41,6 +41,8 @@ pub struct CensusEntry {
     pub sequence: u64,
     /// The number of the change with which it came into its folder.
     pub arrived: u64,
+    /// The names of its attachments, inline ones among them, in their order.
+    pub attachments: Vec<String>,
 }
 
 /// Where a delta link stands.
@@ -127,6 +129,12 @@ pub(crate) fn census(state: &State) -> Vec<CensusEntry> {
                 is_read: message.is_read,
                 sequence: message.sequence,
                 arrived: message.arrived,
+                attachments: message
+                    .content
+                    .attachments
+                    .iter()
+                    .map(|attachment| attachment.name.clone())
+                    .collect(),
             })
         })
         .collect()

@@ -10,7 +10,7 @@ use hybridge_core::{
     ids::{ItemId, RecordId},
     lane::{LaneId, LaneKind},
 };
-use hybridge_sandbox::Sandbox;
+use hybridge_sandbox::{Sandbox, graph::CensusEntry, organization::EmailFacts};
 use hybridge_store::{MemoryStore, Position, Store};
 use serde::Serialize;
 use uuid::Uuid;
@@ -78,13 +78,22 @@ pub(crate) async fn cursors_follow_data(sandbox: &Sandbox, store: &MemoryStore) 
     found
 }
 
-/// Promises 1, 2, 3 and 6, when nothing happens any more.
-pub(crate) async fn at_rest(sandbox: &Sandbox, store: &MemoryStore, sick: Option<Uuid>) -> Vec<Broken> {
+/// Promises 1, 2, 3 and 6, when nothing happens any more. `before` are the records that were there before
+/// Hybridge came.
+pub(crate) async fn at_rest(
+    sandbox: &Sandbox,
+    store: &MemoryStore,
+    sick: Option<Uuid>,
+    before: &BTreeSet<Uuid>,
+) -> Vec<Broken> {
     let mut found = nothing_doubled(sandbox);
     found.extend(no_echo(sandbox));
     let lanes = lanes(sandbox, store).await;
-    let records: BTreeSet<RecordId> =
-        sandbox.organization().emails().into_iter().map(|email| RecordId(email.id)).collect();
+    let emails: BTreeMap<RecordId, EmailFacts> =
+        sandbox.organization().emails().into_iter().map(|email| (RecordId(email.id), email)).collect();
+    let made = emails.values().filter(|email| !email.outgoing && !before.contains(&email.id));
+    found.extend(each_is_accounted_for(store, made).await);
+    found.extend(nothing_is_open(store, lanes.values()).await);
     for entry in sandbox.graph().census() {
         if entry.folder != "inbox" || sick == Some(entry.user_id) {
             continue;
@@ -98,22 +107,77 @@ pub(crate) async fn at_rest(sandbox: &Sandbox, store: &MemoryStore, sick: Option
         match known.first() {
             None => found
                 .push(broken(1, format!("{:?} lies in an Inbox and was never decided about", entry.subject))),
-            Some(decision) => found.extend(judge(decision, &records)),
+            Some(decision) => found.extend(judge(&entry, decision, &emails)),
         }
     }
     found
 }
 
-/// A decision at rest is final, and a record it names exists.
-fn judge(decision: &Decision, records: &BTreeSet<RecordId>) -> Option<Broken> {
+/// Each record that was made was made of one message: one item says so, the others are duplicates of it.
+async fn each_is_accounted_for(store: &MemoryStore, made: impl Iterator<Item = &EmailFacts>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for email in made {
+        let mut makers = 0;
+        for link in store.links_of(RecordId(email.id)).await.unwrap_or_default() {
+            let known =
+                store.decisions(link.lane, std::slice::from_ref(&link.item)).await.unwrap_or_default();
+            makers += known.iter().filter(|known| matches!(known.outcome, Outcome::Promoted { .. })).count();
+        }
+        if makers != 1 {
+            found.push(broken(
+                2,
+                format!(
+                    "{makers} messages are said to have become record {} ({:?})",
+                    email.id, email.subject
+                ),
+            ));
+        }
+    }
+    found
+}
+
+/// What was intended has been settled.
+async fn nothing_is_open(store: &MemoryStore, lanes: impl Iterator<Item = &LaneId>) -> Vec<Broken> {
+    let mut found = Vec::new();
+    for lane in lanes {
+        for intent in store.open_intents(*lane).await.unwrap_or_default() {
+            found.push(broken(2, format!("the delivery of {:?} was never settled", intent.draft.subject)));
+        }
+    }
+    found
+}
+
+/// A decision at rest is final; a record it names exists, with every attachment that is not said to be left
+/// out, each once.
+fn judge(
+    entry: &CensusEntry,
+    decision: &Decision,
+    emails: &BTreeMap<RecordId, EmailFacts>,
+) -> Option<Broken> {
     match &decision.outcome {
         Outcome::Promoted { record, .. } | Outcome::Duplicate { record: Some(record) }
-            if !records.contains(record) =>
+            if !emails.contains_key(record) =>
         {
             Some(broken(
                 1,
                 format!("{:?} is said to be record {record}, which does not exist", decision.subject),
             ))
+        }
+        Outcome::Promoted { record, left_out, .. } => {
+            let stored = emails.get(record).into_iter().flat_map(|email| &email.attachments);
+            let mut accounted: Vec<&str> = stored
+                .map(|attachment| attachment.name.as_str())
+                .chain(left_out.iter().map(|missing| missing.name.as_str()))
+                .collect();
+            let mut sent: Vec<&str> = entry.attachments.iter().map(String::as_str).collect();
+            accounted.sort_unstable();
+            sent.sort_unstable();
+            (accounted != sent).then(|| {
+                broken(
+                    1,
+                    format!("{:?} has attachments {sent:?}, its record {accounted:?}", decision.subject),
+                )
+            })
         }
         Outcome::Waiting { trouble, .. } => Some(broken(
             1,
@@ -149,7 +213,7 @@ fn no_echo(sandbox: &Sandbox) -> Vec<Broken> {
         .graph()
         .writes_by_app(sandbox.app().client_id)
         .into_iter()
-        .filter(|write| !write.path.contains("subscriptions") && !write.path.contains("$batch"))
+        .filter(|write| !write.path.starts_with("subscriptions") && write.path != "$batch")
         .map(|write| broken(3, format!("{} {} was written to Exchange", write.method, write.path)))
         .collect()
 }

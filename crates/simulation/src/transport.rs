@@ -26,11 +26,14 @@ impl Transport for InProcess {
             .as_str()
             .parse()
             .map_err(|_| lost(TransportFault::Connect, "the address is no URI"))?;
-        match tokio::time::timeout(request.timeout, self.0.call(call)).await {
+        // A server works on when its caller has given up or was killed: the call is a task of its own.
+        let sandbox = self.0.clone();
+        let work = tokio::spawn(async move { sandbox.call(call).await });
+        match tokio::time::timeout(request.timeout, work).await {
             Err(_) => Err(lost(TransportFault::Timeout, "")),
             // Whoever waits for an answer can't tell the two cuts apart.
-            Ok(Err(_cut)) => Err(lost(TransportFault::Closed, "")),
-            Ok(Ok(reply)) => {
+            Ok(Err(_) | Ok(Err(_))) => Err(lost(TransportFault::Closed, "")),
+            Ok(Ok(Ok(reply))) => {
                 let (parts, body) = reply.into_parts();
                 Ok(Response { status: parts.status, headers: parts.headers, body })
             }

@@ -1,6 +1,6 @@
 //! One run: a world, its users, and an engine that is killed and started again.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use hybridge_console::{Console, Liveness, NOTIFICATIONS_PATH, Signal, Wakes};
 use hybridge_core::{ids::TenantId, lane::LaneId};
@@ -67,6 +67,8 @@ struct Play {
     clock: TokioClock,
     to_console: ToConsole,
     sick: Option<Uuid>,
+    /// The records that were there before the engine first ran.
+    before: BTreeSet<Uuid>,
     broken: Vec<Broken>,
     story: Vec<String>,
 }
@@ -89,6 +91,7 @@ async fn play(seed: u64) -> Result<Report, String> {
         sandbox.graph().set_mailbox_state(user, state).ok()?;
         Some(user)
     });
+    let before = sandbox.organization().emails().into_iter().map(|email| email.id).collect();
     sandbox.set_weather(swarm.weather);
     let mut play = Play {
         seed,
@@ -101,6 +104,7 @@ async fn play(seed: u64) -> Result<Report, String> {
         clock: TokioClock::starting_at(epoch),
         to_console,
         sick,
+        before,
         broken: Vec::new(),
     };
     play.run().await?;
@@ -124,7 +128,7 @@ impl Play {
         let last = self.swarm.kills;
         self.live(last, Duration::from_hours(4), true).await?;
         self.broken.extend(promises::cursors_follow_data(&self.sandbox, &self.store).await);
-        self.broken.extend(promises::at_rest(&self.sandbox, &self.store, self.sick).await);
+        self.broken.extend(promises::at_rest(&self.sandbox, &self.store, self.sick, &self.before).await);
         Ok(())
     }
 

@@ -7,11 +7,10 @@ use std::collections::VecDeque;
 
 use hybridge_core::{
     attachment::{AttachmentInfo, LeftOut},
-    decision::{AttachmentLeftOut, Decision, Outcome},
+    decision::{AttachmentLeftOut, Outcome},
     ids::{ItemId, RecordId},
     message::InternetMessageId,
     trouble::{Class, Trouble},
-    verdict::ReasonCode,
 };
 use hybridge_dynamics::{Delivery, is_known_duplicate, is_request_too_large};
 use hybridge_graph::UserRef;
@@ -19,7 +18,7 @@ use hybridge_net::Happened;
 use hybridge_odata::Error;
 use hybridge_store::Intent;
 
-use super::{Incoming, fetching::Parcel, judging::Wanted};
+use super::{Incoming, adopting::Made, fetching::Parcel, judging::Wanted};
 use crate::error::LaneError;
 
 /// How many messages are read and handed over together.
@@ -84,13 +83,13 @@ impl Incoming<'_> {
     ) -> Result<Option<Vec<Parcel>>, LaneError> {
         let error = match answer {
             Ok(record) => {
-                self.delivered(user, parcel.into(), record, false).await?;
+                self.complete(user, parcel.into(), record, false).await?;
                 return Ok(None);
             }
             Err(error) => error,
         };
         if is_known_duplicate(&error) {
-            self.conclude_duplicates(vec![parcel.wanted.candidate]).await?;
+            self.found_in_dynamics(user, parcel.into()).await?;
             return Ok(None);
         }
         if error.happened() == Happened::Perhaps && hybridge_dynamics::trouble(&error).class != Class::Item {
@@ -151,9 +150,10 @@ impl Incoming<'_> {
         let mut missing = Vec::new();
         for (parcel, row) in batch.into_iter().zip(rows) {
             match row {
-                Ok(Some(row)) => self.delivered(user, parcel.into(), row.id, true).await?,
+                Ok(Some(row)) => self.adopt(user, parcel.into(), &row).await?,
                 Ok(None) if alone => {
-                    self.set_aside(parcel.wanted.candidate.decision, hybridge_dynamics::trouble(error));
+                    let trouble = hybridge_dynamics::trouble(error);
+                    self.set_aside_unsettled(parcel.wanted.candidate.decision, trouble);
                 }
                 Ok(None) => missing.push(parcel),
                 Err(error) => return Err(LaneError::dynamics(&error)),
@@ -163,7 +163,7 @@ impl Incoming<'_> {
     }
 
     /// The record exists: adds the attachments that follow it, then the message is promoted.
-    pub(super) async fn delivered(
+    pub(super) async fn complete(
         &mut self,
         user: &UserRef,
         made: Made,
@@ -171,10 +171,6 @@ impl Incoming<'_> {
         recovered: bool,
     ) -> Result<(), LaneError> {
         let Made { mut decision, reason, after, mut left_out } = made;
-        if recovered && self.belongs_to_another_mailbox(record).await? {
-            self.conclude(decision, Outcome::Duplicate { record: Some(record) });
-            return Ok(());
-        }
         let stored =
             if recovered && !after.is_empty() { self.stored_names(record).await? } else { Vec::new() };
         for info in after.iter().filter(|info| !stored.contains(&info.name)) {
@@ -191,19 +187,14 @@ impl Incoming<'_> {
                     });
                 }
                 Added::NotNow(trouble) => {
-                    // The intent stays open; the next run finds the record and adds what is missing.
-                    self.set_aside(decision, trouble);
-                    self.pending.closed.pop();
+                    // The next run finds the record and adds what is missing.
+                    self.set_aside_unsettled(decision, trouble);
                     return Ok(());
                 }
             }
         }
         self.conclude(decision, Outcome::Promoted { record, reason, recovered, left_out });
         Ok(())
-    }
-
-    async fn belongs_to_another_mailbox(&self, record: RecordId) -> Result<bool, LaneError> {
-        Ok(self.engine.store.links_of(record).await?.iter().any(|link| link.lane != self.lane))
     }
 
     async fn stored_names(&self, record: RecordId) -> Result<Vec<String>, LaneError> {
@@ -230,6 +221,9 @@ impl Incoming<'_> {
                 });
             }
         };
+        if let Some(reason) = self.engine.attachment_rules().objection(&file.name, file.bytes.len() as u64) {
+            return Ok(Added::Never(reason));
+        }
         let mut attempt = 1;
         loop {
             let error = match self.engine.dynamics.add_attachment(record, &file).await {
@@ -252,26 +246,6 @@ impl Incoming<'_> {
                 return Ok(Added::NotNow(trouble));
             }
             attempt += 1;
-        }
-    }
-}
-
-/// A message whose record is known to exist.
-#[derive(Debug)]
-pub(super) struct Made {
-    pub(super) decision: Decision,
-    pub(super) reason: ReasonCode,
-    pub(super) after: Vec<AttachmentInfo>,
-    pub(super) left_out: Vec<AttachmentLeftOut>,
-}
-
-impl From<Parcel> for Made {
-    fn from(parcel: Parcel) -> Self {
-        Self {
-            decision: parcel.wanted.candidate.decision,
-            reason: parcel.wanted.reason,
-            after: parcel.after,
-            left_out: parcel.left_out,
         }
     }
 }

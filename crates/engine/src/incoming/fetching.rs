@@ -1,7 +1,7 @@
 //! Reads what is to be delivered: bodies first, then the attachments that travel inside.
 
 use hybridge_core::{
-    attachment::{AttachmentInfo, AttachmentKind, Limits, Road, plan},
+    attachment::{AttachmentInfo, AttachmentKind, Road, plan},
     decision::AttachmentLeftOut,
     ids::ItemId,
 };
@@ -98,7 +98,9 @@ impl Incoming<'_> {
             content.field("In-Reply-To").unwrap_or_default().clone_into(&mut delivery.thread.in_reply_to);
         }
         let (mut inside, mut after, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
-        let roads = plan(&content.attachments, delivery.bytes(), self.limits());
+        let request_bytes = self.engine.options.request_bytes;
+        let rules = self.engine.attachment_rules();
+        let roads = plan(&content.attachments, delivery.bytes(), request_bytes, &rules);
         for (info, road) in content.attachments.into_iter().zip(roads) {
             match road {
                 Road::Inside => inside.push(info),
@@ -114,13 +116,6 @@ impl Incoming<'_> {
             candidate.decision.note(now, format!("Attachment \"{}\" is left out: {words}.", missing.name));
         }
         Parcel { wanted, delivery, inside, after, left_out }
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            attachment_bytes: self.engine.attachment_limit(),
-            request_bytes: self.engine.options.request_bytes,
-        }
     }
 
     /// Reads the attachments that travel inside into the deliveries. A message whose attachment can't be

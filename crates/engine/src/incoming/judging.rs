@@ -1,10 +1,11 @@
 //! Puts candidates before `core` and the organization, and promotes what is wanted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hybridge_core::{
     candidate::judge,
     decision::Outcome,
+    ids::ItemId,
     message::InternetMessageId,
     trouble::{Class, Trouble},
     verdict::{ReasonCode, Verdict},
@@ -12,6 +13,7 @@ use hybridge_core::{
 use hybridge_dynamics::Question;
 use hybridge_graph::UserRef;
 use hybridge_odata::Error;
+use hybridge_store::Intent;
 
 use super::{Incoming, candidate::Candidate};
 use crate::error::LaneError;
@@ -37,7 +39,7 @@ impl Incoming<'_> {
         });
         while !asked.is_empty() {
             let (first_of_each, copies) = one_per_identity(asked);
-            let Judged { wanted, unanswered } = self.ask(first_of_each).await?;
+            let Judged { wanted, unanswered } = self.ask(user, first_of_each).await?;
             let promoted_threads: BTreeSet<String> =
                 wanted.iter().map(|wanted| wanted.candidate.header.conversation.clone()).collect();
             self.deliver(user, wanted).await?;
@@ -73,7 +75,7 @@ impl Incoming<'_> {
 
     /// Asks the organization, in batches. A batch that is refused as a whole is halved until the message that
     /// it is refused for stands alone (promise 6).
-    async fn ask(&mut self, candidates: Vec<Candidate>) -> Result<Judged, LaneError> {
+    async fn ask(&mut self, user: &UserRef, candidates: Vec<Candidate>) -> Result<Judged, LaneError> {
         let mut judged = Judged::default();
         let mut duplicates = Vec::new();
         let mut troubled = Vec::new();
@@ -118,7 +120,7 @@ impl Incoming<'_> {
         }
         let answered = !(judged.wanted.is_empty() && judged.unanswered.is_empty() && duplicates.is_empty());
         self.judgement_failed(troubled, answered)?;
-        self.conclude_duplicates(duplicates).await?;
+        self.conclude_duplicates(user, duplicates).await?;
         Ok(judged)
     }
 
@@ -141,8 +143,13 @@ impl Incoming<'_> {
         Ok(())
     }
 
-    /// Looks up the records that duplicates are duplicates of.
-    pub(super) async fn conclude_duplicates(&mut self, duplicates: Vec<Candidate>) -> Result<(), LaneError> {
+    /// The organization has these messages: looks up the records. One can be this lane's own, of a delivery
+    /// whose answer was lost.
+    async fn conclude_duplicates(
+        &mut self,
+        user: &UserRef,
+        duplicates: Vec<Candidate>,
+    ) -> Result<(), LaneError> {
         if duplicates.is_empty() {
             return Ok(());
         }
@@ -154,12 +161,27 @@ impl Incoming<'_> {
             .emails_by_message_id(&ids)
             .await
             .map_err(|error| LaneError::dynamics(&error))?;
+        let mut open: BTreeMap<ItemId, Intent> = self
+            .engine
+            .store
+            .open_intents(self.lane)
+            .await?
+            .into_iter()
+            .map(|intent| (intent.item.clone(), intent))
+            .collect();
         for (candidate, row) in duplicates.into_iter().zip(rows) {
-            match row {
-                Ok(row) => {
+            match (row, open.remove(&candidate.header.id)) {
+                (Ok(Some(row)), Some(intent)) => {
+                    let mut made = self.made(user, intent).await?;
+                    made.decision = candidate.decision;
+                    self.adopt(user, made, &row).await?;
+                }
+                (Ok(row), _) => {
                     self.conclude(candidate.decision, Outcome::Duplicate { record: row.map(|row| row.id) });
                 }
-                Err(error) => self.set_aside(candidate.decision, hybridge_dynamics::trouble(&error)),
+                (Err(error), _) => {
+                    self.set_aside_unsettled(candidate.decision, hybridge_dynamics::trouble(&error));
+                }
             }
         }
         Ok(())

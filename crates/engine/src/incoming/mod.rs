@@ -4,8 +4,10 @@
 //! says which are candidates and the organization which it wants ([`judging`]); for those, and only for
 //! those, bodies and attachments are read ([`fetching`]), an intent is stored, the batch is delivered and
 //! its outcome settled ([`delivering`]); then decisions, links and the cursor are committed together.
-//! [`recovering`] finds out what became of a run that was killed in between.
+//! [`recovering`] finds out what became of a run that was killed in between; [`adopting`] tells whose a record
+//! is that is there already.
 
+mod adopting;
 mod candidate;
 mod delivering;
 mod fetching;
@@ -77,8 +79,14 @@ impl<'a> Incoming<'a> {
         self.engine.clock.now()
     }
 
-    /// Concludes something about a message; it is stored with the next commit.
-    fn conclude(&mut self, mut decision: Decision, outcome: Outcome) {
+    /// Concludes something about a message, which settles its intent; stored with the next commit.
+    fn conclude(&mut self, decision: Decision, outcome: Outcome) {
+        self.pending.closed.push(decision.item.clone());
+        self.decide(decision, outcome);
+    }
+
+    /// Decides something about a message for now; stored with the next commit.
+    fn decide(&mut self, mut decision: Decision, outcome: Outcome) {
         decision.outcome = outcome;
         decision.decided = self.now();
         let words = decision.conclusion();
@@ -87,7 +95,6 @@ impl<'a> Incoming<'a> {
         if let Some(record) = decision.outcome.record() {
             self.link(decision.item.clone(), record);
         }
-        self.pending.closed.push(decision.item.clone());
         self.pending.decisions.push(decision);
     }
 

@@ -10,7 +10,7 @@ use hybridge_core::{
 use hybridge_graph::UserRef;
 use hybridge_store::Intent;
 
-use super::{Incoming, candidate::Candidate, delivering::Made};
+use super::{Incoming, candidate::Candidate};
 use crate::error::LaneError;
 
 /// How many waiting messages one run tries again.
@@ -32,60 +32,28 @@ impl Incoming<'_> {
             .emails_by_message_id(&ids)
             .await
             .map_err(|error| LaneError::dynamics(&error))?;
+        let items: Vec<ItemId> = intents.iter().map(|intent| intent.item.clone()).collect();
+        let decided = self.engine.store.decisions(self.lane, &items).await?;
         for (intent, row) in intents.into_iter().zip(rows) {
             if let Some(row) = row.map_err(|error| LaneError::dynamics(&error))? {
                 let made = self.made(user, intent).await?;
-                self.delivered(user, made, row.id, true).await?;
-            } else {
-                // It did not take place: tried again right away, wherever the message lies now.
+                self.adopt(user, made, &row).await?;
+            } else if !decided.iter().any(|decision| waits_since(decision, &intent)) {
+                // It did not take place, or not yet: tried again right away, wherever the message lies now.
                 let trouble =
                     Trouble::new(Class::Transient, "the delivery was interrupted before it took place", "");
                 let mut decision = intent.draft;
                 let now = self.now();
                 decision.note(now, "The delivery was interrupted before it took place; it is tried again.");
-                self.conclude(decision, Outcome::Waiting { until: now, trouble });
+                self.decide(decision, Outcome::Waiting { until: now, trouble });
             }
         }
         self.commit().await
     }
 
-    async fn made(&self, user: &UserRef, intent: Intent) -> Result<Made, LaneError> {
-        let mut after = Vec::new();
-        if !intent.attachments_after.is_empty() {
-            let contents = self
-                .engine
-                .graph
-                .contents(user, std::slice::from_ref(&intent.item))
-                .await
-                .map_err(|error| LaneError::graph(&error))?;
-            for content in contents {
-                match content {
-                    Ok(content) => after.extend(
-                        content
-                            .attachments
-                            .into_iter()
-                            .filter(|info| intent.attachments_after.contains(&info.id)),
-                    ),
-                    Err(error) if hybridge_graph::trouble(&error).class == Class::Gone => {}
-                    Err(error) => return Err(LaneError::graph(&error)),
-                }
-            }
-        }
-        Ok(Made { decision: intent.draft, reason: intent.reason, after, left_out: intent.left_out })
-    }
-
     /// Tries again what waits and is due.
     pub(super) async fn try_again(&mut self, user: &UserRef) -> Result<(), LaneError> {
-        let open: Vec<ItemId> =
-            self.engine.store.open_intents(self.lane).await?.into_iter().map(|intent| intent.item).collect();
-        let due: Vec<Decision> = self
-            .engine
-            .store
-            .due(self.lane, self.now(), AT_ONCE)
-            .await?
-            .into_iter()
-            .filter(|decision| !open.contains(&decision.item))
-            .collect();
+        let due = self.engine.store.due(self.lane, self.now(), AT_ONCE).await?;
         if due.is_empty() {
             return Ok(());
         }
@@ -111,4 +79,11 @@ impl Incoming<'_> {
         self.promote(user, candidates).await?;
         self.commit().await
     }
+}
+
+/// Whether a message waits for its next attempt since this delivery, whose fate is not known, was tried.
+fn waits_since(decision: &Decision, intent: &Intent) -> bool {
+    decision.item == intent.item
+        && decision.decided >= intent.at
+        && matches!(decision.outcome, Outcome::Waiting { .. })
 }

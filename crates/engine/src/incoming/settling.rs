@@ -13,7 +13,15 @@ use super::Incoming;
 impl Incoming<'_> {
     /// Sets a message aside with its reason: it waits for another attempt, or, refused often enough, has
     /// failed until a person looks at it.
-    pub(super) fn set_aside(&mut self, mut decision: Decision, trouble: Trouble) {
+    pub(super) fn set_aside(&mut self, decision: Decision, trouble: Trouble) {
+        let item = decision.item.clone();
+        self.set_aside_unsettled(decision, trouble);
+        self.pending.closed.push(item);
+    }
+
+    /// Sets a message aside of which it is not known whether its delivery took place, or whose record lacks
+    /// something yet. Its intent stays open while it waits: each run asks the organization again.
+    pub(super) fn set_aside_unsettled(&mut self, mut decision: Decision, trouble: Trouble) {
         /// What a person must mend is not worth asking about every half minute.
         const DENIED: Duration = Duration::from_mins(5);
         let now = self.now();
@@ -35,6 +43,6 @@ impl Incoming<'_> {
         };
         let until = now.checked_add(self.engine.chance.jitter(pause)).unwrap_or(now);
         let until = trouble.not_before.map_or(until, |not_before| until.max(not_before));
-        self.conclude(decision, Outcome::Waiting { until, trouble });
+        self.decide(decision, Outcome::Waiting { until, trouble });
     }
 }
