@@ -82,7 +82,10 @@ impl Diagnostic for Failure {
 impl From<hybridge_store::Error> for Failure {
     fn from(error: hybridge_store::Error) -> Self {
         let exit = match error {
-            hybridge_store::Error::OtherInstallation { .. } => Exit::Refused,
+            hybridge_store::Error::OtherInstallation { .. }
+            | hybridge_store::Error::Foreign { .. }
+            | hybridge_store::Error::NewerSchema { .. }
+            | hybridge_store::Error::OlderSchema { .. } => Exit::Refused,
             hybridge_store::Error::Locked => Exit::Locked,
             _ => Exit::Storage,
         };

@@ -13,7 +13,7 @@ use hybridge_engine::{Engine, Observer, Options, Parts, ROUTE_FACT};
 use hybridge_graph::Graph;
 use hybridge_identity::{
     AdfsParts, AdfsTokens, AssertionAlgorithm, ClaimsSignIn, Cloud, Credential, EntraParts, EntraTokens,
-    ExposeSecret, SecretString, Tenant, TokenSource,
+    ExposeSecret, SecretString, Tenant, TokenSource, Validity,
 };
 use hybridge_net::{Chance, Clock, Https, SystemClock, Transport};
 use hybridge_odata::{
@@ -21,6 +21,7 @@ use hybridge_odata::{
     gate::{Adaptive, Gate, PerMailbox},
 };
 use hybridge_store::{SqliteMode, SqliteStore, Store};
+use jiff::Timestamp;
 use url::Url;
 
 use crate::{
@@ -53,6 +54,7 @@ impl Sides {
         let chance = Chance::from_system();
         let cloud = cloud(config);
         let credential = Arc::new(credential(config)?);
+        days_left(&credential, clock.now())?;
         let entra = Arc::new(EntraTokens::new(EntraParts {
             cloud: cloud.clone(),
             tenant: Tenant::Id(config.tenant.id),
@@ -238,6 +240,27 @@ pub(crate) fn credential(config: &Config) -> Result<Credential> {
         let remedy = error.remedy();
         Failure::new(Exit::Configuration, format!("the certificate {}: {error}", path.display())).help(remedy)
     })
+}
+
+/// How many whole days a certificate is still valid; a failure when it is over or has not begun.
+pub(crate) fn days_left(credential: &Credential, now: Timestamp) -> Result<i64> {
+    let certificate = credential.certificate();
+    let (told, help) = match certificate.validity_at(now) {
+        Validity::Valid { days_left } => return Ok(days_left),
+        Validity::Expired => (
+            format!("the certificate {} expired on {}", certificate.subject(), certificate.valid_until()),
+            "Make a new one (`hybridge init` without --certificate does), register its public part with the app and name it in the configuration.",
+        ),
+        Validity::NotYet => (
+            format!(
+                "the certificate {} is valid only from {} on",
+                certificate.subject(),
+                certificate.valid_from()
+            ),
+            "Check this machine's clock.",
+        ),
+    };
+    Err(Failure::new(Exit::Configuration, told).help(help))
 }
 
 /// Makes a certificate for the app registration: a PFX, its password, and the public part.

@@ -5,8 +5,9 @@ mod support;
 
 use std::{fs, path::PathBuf};
 
+use hybridge_identity::{Credential, SecretString};
 use serde_json::json;
-use support::{Control, Ended, Sandbox, run};
+use support::{Control, Ended, Sandbox, run, run_on_own_disk};
 
 /// A copy of the sandbox's configuration with one thing changed.
 fn changed(sandbox: &Sandbox, name: &str, from: &str, to: &str) -> PathBuf {
@@ -38,6 +39,61 @@ fn mistakes_in_the_configuration_are_shown_at_their_place() {
     says(&run(&password, &["check"]), 6, &["password"]);
     let store = changed(&sandbox, "store", "\"hybridge.db\"", "\"no/such/folder/hybridge.db\"");
     says(&run(&store, &["sync", "--once"]), 9, &["[store] path"]);
+}
+
+#[test]
+fn a_certificate_that_is_over_is_named_with_its_date() {
+    let sandbox = Sandbox::start("bad-certificate");
+    let expired = Credential::self_signed("Hybridge", "2025-01-01T00:00:00Z".parse().unwrap(), 90).unwrap();
+    fs::write(sandbox.folder().join("old.pfx"), expired.to_pfx(&SecretString::from("old")).unwrap()).unwrap();
+    fs::write(sandbox.folder().join("old-password"), "old").unwrap();
+    let pfx = changed(&sandbox, "old-pfx", "\"hybridge.pfx\"", "\"old.pfx\"");
+    let text = fs::read_to_string(&pfx).unwrap().replace("\"pfx-password\"", "\"old-password\"");
+    fs::write(&pfx, text).unwrap();
+    for command in [&["check"][..], &["sync", "--once"], &["run"]] {
+        says(&run(&pfx, command), 6, &["CN=Hybridge expired on 2025-04-01", "Make a new one"]);
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_run_with_its_reason_and_the_next_one_goes_on() {
+    let sandbox = Sandbox::with("disk-full", 4, 400);
+    let disk = sandbox.folder().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let full = changed(&sandbox, "full", "\"hybridge.db\"", "\"disk/hybridge.db\"");
+    let Some(ended) = run_on_own_disk(&disk, "size=200k", "true", &full, &["sync", "--once"]) else {
+        eprintln!("this machine lets nobody mount a file system: not tried here");
+        return;
+    };
+    says(&ended, 9, &["full", "[store] path"]);
+    // What was delivered before is found again by a run that has room (here: with an empty database).
+    let roomy = sandbox.folder().join("hybridge.toml");
+    assert_eq!(run(&roomy, &["sync", "--once"]).code, 0);
+    let records = Control::of(&sandbox).incoming_records();
+    let distinct: std::collections::BTreeSet<&String> = records.iter().collect();
+    assert_eq!(records.len(), distinct.len(), "a message became two records");
+}
+
+#[test]
+fn a_read_only_database_is_refused_before_anything_is_delivered() {
+    let sandbox = Sandbox::start("read-only");
+    let disk = sandbox.folder().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let ready = sandbox.folder().join("hybridge.toml");
+    // There is a database, and new mail.
+    assert_eq!(run(&ready, &["sync", "--once", "--mailbox", sandbox.address(0)]).code, 0);
+    let database = sandbox.folder().join("hybridge.db");
+    let copy = format!("cp {}* {}", database.display(), disk.display());
+    let locked = changed(&sandbox, "locked", "\"hybridge.db\"", "\"disk/hybridge.db\"");
+    let before = Control::of(&sandbox).incoming_records();
+    for command in [&["sync", "--once"][..], &["run"]] {
+        let Some(ended) = run_on_own_disk(&disk, "ro", &copy, &locked, command) else {
+            eprintln!("this machine lets nobody mount a file system: not tried here");
+            return;
+        };
+        says(&ended, 9, &["read-only", "[store] path"]);
+    }
+    assert_eq!(Control::of(&sandbox).incoming_records(), before);
 }
 
 #[test]

@@ -5,6 +5,9 @@ mod support;
 
 use std::path::PathBuf;
 
+use hybridge_core::decision::Outcome;
+use hybridge_store::{Commit, Search, SqliteMode, SqliteStore, Store as _};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use support::{Control, Sandbox, run};
 
@@ -113,9 +116,67 @@ fn each_outcome_is_explained_with_its_reason_and_remedy() {
     assert!(filtered[0]["remedy"].as_str().unwrap().contains("personal options"));
     let waiting = explained(&configuration, "<poison@x>");
     assert_eq!(waiting[0]["decision"]["outcome"]["outcome"], "waiting", "{waiting:#?}");
+    // Four more refusals, whose pauses nobody waits for here.
+    for _ in 0..4 {
+        make_due(&sandbox);
+        run(&configuration, &["sync", "--once"]);
+    }
+    let failed = explained(&configuration, "<poison@x>");
+    assert_eq!(failed[0]["decision"]["outcome"]["outcome"], "failed", "{failed:#?}");
+    let told = run(&configuration, &["explain", "<poison@x>"]).stdout;
+    assert!(told.contains("Failed after 5 attempts"), "{told}");
+    assert!(told.contains("400"), "{told}");
+    // The others are not kept waiting by it, and a person sees what to look at.
+    let status = run(&configuration, &["status"]).stdout;
+    assert!(status.contains("failed"), "{status}");
+
     assert_eq!(
         explained(&configuration, "<all@x>").len(),
         sandbox.mailboxes(),
         "each mailbox has its own story"
     );
+}
+
+#[test]
+fn a_message_to_all_becomes_one_record_though_all_mailboxes_deliver_it_at_once() {
+    let sandbox = Sandbox::start("at-once");
+    let control = Control::of(&sandbox);
+    let configuration = configured(&sandbox);
+    run(&configuration, &["sync", "--once"]);
+    let everyone: Vec<&str> = (0..sandbox.mailboxes()).map(|number| sandbox.address(number)).collect();
+    let sender = control.known_sender();
+    control.post(
+        "mail",
+        &json!({ "from": sender, "to": everyone, "subject": "To all", "messageId": "<all@x>" }),
+    );
+    // So slow that each mailbox has asked before the first one has delivered.
+    control.put("weather", &json!({ "latency_from_ms": 700, "latency_to_ms": 700 }));
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+
+    let decisions = explained(&configuration, "<all@x>");
+    let with = |outcome: &str| {
+        decisions.iter().filter(|known| known["decision"]["outcome"]["outcome"] == outcome).count()
+    };
+    // Who was late is told so at once; nothing waits and is tried again.
+    assert_eq!((with("promoted"), with("duplicate")), (1, sandbox.mailboxes() - 1), "{decisions:#?}");
+    let records = control.incoming_records().into_iter().filter(|id| id == "<all@x>").count();
+    assert_eq!(records, 1);
+}
+
+/// Ends the pauses of all that waits.
+fn make_due(sandbox: &Sandbox) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let database = sandbox.folder().join("hybridge.db");
+        let store = SqliteStore::open(&database, SqliteMode::ReadWrite { create: false }).await.unwrap();
+        let now = Timestamp::now();
+        for mut decision in store.search(&Search::Outcome("waiting".into(), None)).await.unwrap() {
+            let Outcome::Waiting { until, .. } = &mut decision.outcome else { panic!("{decision:#?}") };
+            *until = now;
+            let lane = decision.lane;
+            let epoch = store.begin_run(lane, now).await.unwrap();
+            let commit = Commit { decisions: vec![decision], ..Commit::default() };
+            store.commit(lane, epoch, &commit).await.unwrap();
+        }
+    });
 }

@@ -88,6 +88,7 @@ pub(crate) async fn at_rest(
 ) -> Vec<Broken> {
     let mut found = nothing_doubled(sandbox);
     found.extend(no_echo(sandbox));
+    found.extend(no_subscription_is_forgotten(sandbox, store).await);
     let lanes = lanes(sandbox, store).await;
     let emails: BTreeMap<RecordId, EmailFacts> =
         sandbox.organization().emails().into_iter().map(|email| (RecordId(email.id), email)).collect();
@@ -215,5 +216,18 @@ fn no_echo(sandbox: &Sandbox) -> Vec<Broken> {
         .into_iter()
         .filter(|write| !write.path.starts_with("subscriptions") && write.path != "$batch")
         .map(|write| broken(3, format!("{} {} was written to Exchange", write.method, write.path)))
+        .collect()
+}
+
+/// What Hybridge leaves in Exchange it knows of: a subscription whose secret is lost would only be refused
+/// and never renewed.
+async fn no_subscription_is_forgotten(sandbox: &Sandbox, store: &MemoryStore) -> Vec<Broken> {
+    let known: BTreeSet<String> =
+        store.subscriptions().await.unwrap_or_default().into_iter().map(|known| known.id).collect();
+    let living = sandbox.graph().subscription_ids();
+    living
+        .into_iter()
+        .filter(|id| !known.contains(&id.to_string()))
+        .map(|id| broken(3, format!("subscription {id} lives in Graph and nobody knows it")))
         .collect()
 }

@@ -120,8 +120,14 @@ async fn play(seed: u64) -> Result<Report, String> {
 impl Play {
     async fn run(&mut self) -> Result<(), String> {
         for life in 0..self.swarm.kills {
-            self.live(life, Duration::from_millis(200 + self.users.below(90_000) as u64), false).await?;
+            // Short lives end in the middle of the first work, long ones somewhere between two rounds.
+            let longest = if self.users.chance(0.6) { 6_000 } else { 90_000 };
+            self.live(life, Duration::from_millis(200 + self.users.below(longest) as u64), false).await?;
             self.broken.extend(promises::cursors_follow_data(&self.sandbox, &self.store).await);
+            // Users don't wait until it is up again: what it was working on is moved and deleted.
+            for _ in 0..self.users.below(20) {
+                self.act();
+            }
         }
         // The weather clears; whatever waits has to come to its end.
         self.sandbox.set_weather(Weather::CALM);
@@ -159,7 +165,8 @@ impl Play {
         });
         let end = tokio::time::Instant::now() + how_long;
         while tokio::time::Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(50 + self.users.below(15_000) as u64)).await;
+            let pause = Duration::from_millis(50 + self.users.below(15_000) as u64);
+            tokio::time::sleep_until(end.min(tokio::time::Instant::now() + pause)).await;
             if quiet {
                 tokio::time::sleep(Duration::from_mins(10)).await;
             } else {
@@ -191,7 +198,12 @@ impl Play {
                 graph.deliver(mail);
             }
             action => {
-                let census = graph.census();
+                let mut census = graph.census();
+                if self.users.chance(0.5) {
+                    // Mostly, people tidy up what has just come.
+                    let recent = self.clock.now() - Duration::from_mins(2);
+                    census.retain(|entry| entry.received >= recent);
+                }
                 let Some(entry) = self.users.pick(&census) else { return };
                 // A refusal (a mailbox that is down) is what users meet as well.
                 let _done = match action {

@@ -103,8 +103,13 @@ impl Error {
             Self::OlderSchema { .. } => {
                 "Start `hybridge run` of this version once: it brings the database up to date."
             }
-            Self::DiskFull => "Free some space. Nothing is lost: Hybridge goes on where it stopped.",
-            Self::ReadOnly => "Give the account that runs Hybridge write access to the file and its folder.",
+            Self::DiskFull => {
+                "Free some space on the disk of [store] path, or move the database. Nothing is lost: Hybridge goes on where it \
+                 stopped."
+            }
+            Self::ReadOnly => {
+                "Give the account that runs Hybridge write access to the file of [store] path and to its folder."
+            }
             Self::Locked => "Stop the other program (is `hybridge run` running twice?), then try again.",
             Self::Damaged(_) | Self::Unreadable { .. } => {
                 "Move the file away and start again: Hybridge reads the mailboxes anew, and the organization's own duplicate \

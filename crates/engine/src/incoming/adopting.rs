@@ -57,7 +57,13 @@ impl Incoming<'_> {
 
     /// The organization refuses a delivery because it has the message: an earlier attempt's answer may have
     /// been lost.
-    pub(super) async fn found_in_dynamics(&mut self, user: &UserRef, made: Made) -> Result<(), LaneError> {
+    pub(super) async fn found_in_dynamics(
+        &mut self,
+        user: &UserRef,
+        mut made: Made,
+    ) -> Result<(), LaneError> {
+        let now = self.now();
+        made.decision.note(now, "The organization refused the delivery, because it has the message by now.");
         let Some(id) = made.decision.message_id.clone() else { return Ok(()) };
         let rows = self
             .engine

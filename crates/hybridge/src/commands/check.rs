@@ -7,7 +7,7 @@ use std::path::Path;
 use hybridge_core::trouble::Trouble;
 use hybridge_dynamics::{Channel, Question, Thread};
 use hybridge_engine::{Engine, Options, Parts, Readiness, Setup, Silent};
-use hybridge_identity::{Tenant, TokenSource, Validity, discover_entra};
+use hybridge_identity::{Tenant, TokenSource, discover_entra};
 use hybridge_net::Clock;
 use hybridge_store::Store;
 use serde_json::{Value, json};
@@ -238,23 +238,12 @@ impl Report {
 }
 
 fn valid(credential: &hybridge_identity::Credential) -> std::result::Result<((), String), Failure> {
+    let days_left = wiring::days_left(credential, hybridge_net::SystemClock.now())?;
     let certificate = credential.certificate();
-    let now = hybridge_net::SystemClock.now();
-    match certificate.validity_at(now) {
-        Validity::Valid { days_left } => {
-            Ok(((), format!("{}, thumbprint {}, {days_left} days left", certificate.subject(), certificate.sha1_hex())))
-        }
-        Validity::Expired => Err(Failure::new(
-            Exit::Configuration,
-            format!("{} expired on {}", certificate.subject(), certificate.valid_until()),
-        )
-        .help("Make a new one (`hybridge init` without --certificate does), register its public part with the app and name it in the configuration.")),
-        Validity::NotYet => Err(Failure::new(
-            Exit::Configuration,
-            format!("{} is valid only from {} on", certificate.subject(), certificate.valid_from()),
-        )
-        .help("Check this machine's clock.")),
-    }
+    Ok((
+        (),
+        format!("{}, thumbprint {}, {days_left} days left", certificate.subject(), certificate.sha1_hex()),
+    ))
 }
 
 fn identity(error: &hybridge_identity::Error) -> Failure {

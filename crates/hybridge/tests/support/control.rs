@@ -68,6 +68,15 @@ impl Control {
             .collect()
     }
 
+    /// The address of a contact who has written before.
+    pub(crate) fn known_sender(&self) -> String {
+        let emails = self.get("emails")["emails"].as_array().unwrap().clone();
+        let parties = emails.iter().flat_map(|email| email["parties"].as_array().unwrap());
+        let mut contacts =
+            parties.filter(|party| party["role"] == 1 && party["record"]["table"] == "contact");
+        contacts.next().unwrap()["address"].as_str().unwrap().to_owned()
+    }
+
     fn send(&self, request: Request) -> Response {
         let answer = self.runtime.block_on(self.client.send(request)).unwrap();
         assert!(answer.status.is_success(), "{}", String::from_utf8_lossy(&answer.body));

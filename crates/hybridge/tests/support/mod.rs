@@ -14,5 +14,5 @@ mod sandbox;
 
 pub(crate) use client::{node, python};
 pub(crate) use control::Control;
-pub(crate) use program::{Ended, Running, hybridge, run};
+pub(crate) use program::{Ended, Running, hybridge, run, run_on_own_disk};
 pub(crate) use sandbox::Sandbox;

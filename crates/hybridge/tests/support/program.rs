@@ -33,7 +33,34 @@ pub(crate) fn hybridge(configuration: &Path, arguments: &[&str]) -> Command {
 
 /// Runs a command to its end.
 pub(crate) fn run(configuration: &Path, arguments: &[&str]) -> Ended {
-    let output = hybridge(configuration, arguments).output().unwrap();
+    ended(&mut hybridge(configuration, arguments))
+}
+
+/// Runs a command with a file system of its own on a folder, made with these options of `mount -t tmpfs`, in
+/// which `prepare` (a line of shell) is done first. `None` where the machine allows nobody to mount.
+pub(crate) fn run_on_own_disk(
+    disk: &Path,
+    options: &str,
+    prepare: &str,
+    configuration: &Path,
+    arguments: &[&str],
+) -> Option<Ended> {
+    let namespace = ["--user", "--map-root-user", "--mount"];
+    if !Command::new("unshare").args(namespace).arg("true").status().is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let script = format!(
+        "mount -t tmpfs -o size=64m tmpfs \"$0\" && {prepare} && mount -o remount,{options} \"$0\" && exec \"$@\""
+    );
+    let program = hybridge(configuration, arguments);
+    let mut command = Command::new("unshare");
+    command.args(namespace).args(["sh", "-c", &script]).arg(disk);
+    command.arg(program.get_program()).args(program.get_args()).stdin(Stdio::null()).env("NO_COLOR", "1");
+    Some(ended(&mut command))
+}
+
+fn ended(command: &mut Command) -> Ended {
+    let output = command.output().unwrap();
     Ended {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
