@@ -1,5 +1,10 @@
 //! Bad input: a clear error that says what is wrong, where and what to do; an exit code; nothing half-done.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says by panicking what is wrong, and in words what it could not try"
+)]
 
 mod support;
 
