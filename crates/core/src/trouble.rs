@@ -43,6 +43,11 @@ impl Class {
             Self::Protocol => "protocol",
         }
     }
+
+    /// Whether it goes away by itself, so that waiting is all there is to do.
+    pub fn passes(self) -> bool {
+        matches!(self, Self::Transient | Self::Throttled)
+    }
 }
 
 impl fmt::Display for Class {

@@ -5,6 +5,7 @@ use std::{
 };
 
 use hybridge_core::{
+    address::Address,
     attachment::AttachmentRules,
     eligibility::Mailbox,
     ids::{MailboxId, TenantId},
@@ -191,6 +192,15 @@ impl Engine {
 
     /// The Graph user behind a mailbox record, looked up once and remembered.
     pub(crate) async fn user(&self, mailbox: &Mailbox) -> Result<UserRef, LaneError> {
+        let found = self.find_user(mailbox).await?;
+        if let FoundUser::New { address, user } = &found {
+            self.store.put_fact(&user_fact(mailbox.id), Some(&format!("{address}\n{user}"))).await?;
+        }
+        Ok(found.into_user())
+    }
+
+    /// The Graph user behind a mailbox record, from memory or looked up.
+    pub(crate) async fn find_user(&self, mailbox: &Mailbox) -> Result<FoundUser, LaneError> {
         let Some(address) = &mailbox.address else {
             return Err(LaneError::Trouble(Trouble::new(
                 Class::Denied,
@@ -198,13 +208,12 @@ impl Engine {
                 "Enter the address of the Exchange Online mailbox on the mailbox record.",
             )));
         };
-        let key = user_fact(mailbox.id);
         // The address is part of what is remembered: a record that gets another address is looked up anew.
         if let Some((known, user)) =
-            self.store.fact(&key).await?.as_deref().and_then(|fact| fact.split_once('\n'))
+            self.store.fact(&user_fact(mailbox.id)).await?.as_deref().and_then(|fact| fact.split_once('\n'))
             && known.eq_ignore_ascii_case(address.as_str())
         {
-            return Ok(UserRef::new(user));
+            return Ok(FoundUser::Remembered(user.to_owned()));
         }
         let user = match self.graph.user_by_address(address).await {
             Ok(Some(user)) => user.id,
@@ -221,12 +230,27 @@ impl Engine {
             }
             Err(error) => return Err(LaneError::graph(&error)),
         };
-        self.store.put_fact(&key, Some(&format!("{address}\n{user}"))).await?;
-        Ok(UserRef::new(user))
+        Ok(FoundUser::New { address: address.clone(), user })
     }
 
     pub(crate) fn attachment_rules(&self) -> Arc<AttachmentRules> {
         self.attachment_rules.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A Graph user, by the name that Graph is asked with.
+pub(crate) enum FoundUser {
+    /// Looked up in an earlier run.
+    Remembered(String),
+    /// Looked up now.
+    New { address: Address, user: String },
+}
+
+impl FoundUser {
+    pub(crate) fn into_user(self) -> UserRef {
+        match self {
+            Self::Remembered(user) | Self::New { user, .. } => UserRef::new(user),
+        }
     }
 }
 

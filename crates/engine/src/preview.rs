@@ -46,7 +46,7 @@ impl Engine {
     /// When either side or the store can't be read.
     pub async fn preview(&self, mailbox: &Mailbox) -> Result<Vec<Preview>, LaneError> {
         let lane = LaneId { mailbox: mailbox.id, kind: LaneKind::IncomingEmail };
-        let user = self.user(mailbox).await?;
+        let user = self.find_user(mailbox).await?.into_user();
         let mut link = self.store.cursor(lane).await?.and_then(|cursor| match cursor.position {
             Position::Start => None,
             Position::Listing(link) | Position::Following(link) | Position::Settled(link) => Some(link),

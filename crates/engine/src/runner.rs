@@ -123,18 +123,25 @@ impl Runner {
     /// would lose nothing either.
     ///
     /// # Errors
-    /// When the store fails, or the first reading of the organization's configuration does.
+    /// When the store fails, or the organization refuses the first reading of its configuration; one that
+    /// is down is waited for.
     pub async fn run(mut self) -> Result<(), Error> {
-        let setup = self.engine.set_up().await?;
-        self.adopt(setup).await?;
-        let mut refresh_at = self.after(REFRESH);
+        let mut refresh_at = match self.engine.set_up().await {
+            Err(Error::Organization(trouble)) if !trouble.class.passes() => {
+                return Err(Error::Organization(trouble));
+            }
+            setup => self.take_over(setup).await?,
+        };
         loop {
             self.start_due_lanes();
             match self.next_event(refresh_at).await {
                 Event::Stop => break,
                 Event::Wake(wake) => self.wake(wake).await?,
                 Event::Ended(ended) => self.ended(ended).await?,
-                Event::Time if self.now() >= refresh_at => refresh_at = self.refresh().await?,
+                Event::Time if self.now() >= refresh_at => {
+                    let setup = self.engine.set_up().await;
+                    refresh_at = self.take_over(setup).await?;
+                }
                 Event::Time => {}
             }
         }
@@ -244,8 +251,9 @@ impl Runner {
         self.queue.insert((due, lane));
     }
 
-    async fn refresh(&mut self) -> Result<Timestamp, Error> {
-        match self.engine.set_up().await {
+    /// Takes over the organization's configuration, where it could be read; when it is read again.
+    async fn take_over(&mut self, setup: Result<Setup, Error>) -> Result<Timestamp, Error> {
+        match setup {
             Ok(setup) => {
                 self.adopt(setup).await?;
                 Ok(self.after(REFRESH))
@@ -253,13 +261,20 @@ impl Runner {
             Err(Error::Organization(trouble)) => {
                 // The lanes go on with what is known; they meet the same trouble, each by itself.
                 tracing::warn!(trouble = %trouble.what, "the organization's configuration can't be read now");
+                if self.mailboxes.is_empty() {
+                    let stated = format!(
+                        "the organization's configuration can't be read: {}\n{}",
+                        trouble.what, trouble.remedy
+                    );
+                    self.engine.store.put_fact(REFUSED_FACT, Some(&stated)).await?;
+                }
                 Ok(self.after(REFRESH_AFTER_TROUBLE))
             }
             Err(error @ Error::Store(_)) => Err(error),
         }
     }
 
-    /// Takes over what the organization's configuration says.
+    /// Lanes for the mailboxes that take part now.
     async fn adopt(&mut self, setup: Setup) -> Result<(), Error> {
         self.refused = match setup.readiness() {
             Readiness::Ready => None,

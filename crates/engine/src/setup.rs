@@ -33,6 +33,12 @@ pub enum Readiness {
 }
 
 impl Setup {
+    fn of(settings: OrganizationSettings, rows: Vec<MailboxRow>) -> Self {
+        let (taking_part, others): (Vec<MailboxRow>, Vec<MailboxRow>) =
+            rows.into_iter().partition(|row| row.ineligible.is_none());
+        Self { settings, eligible: taking_part.into_iter().map(|row| row.mailbox).collect(), others }
+    }
+
     /// Whether Hybridge may work: the organization must have handed its email to an external synchroniser,
     /// or two would work on the same mailboxes (dynamics.md 6.6).
     pub fn readiness(&self) -> Readiness {
@@ -59,29 +65,37 @@ impl Engine {
     /// # Errors
     /// When the organization can't be asked, the store fails, or it belongs to another organization.
     pub async fn set_up(&self) -> Result<Setup, Error> {
-        let failed = |error| Error::Organization(hybridge_dynamics::trouble(&error));
-        let settings = self.dynamics.settings().await.map_err(failed)?;
+        let (settings, rows) = self.read_organization().await?;
         self.store.bind(&Installation { organization: settings.id, tenant: self.tenant }).await?;
         *self.attachment_rules.lock().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(settings.attachments.clone());
+        self.store.put_mailboxes(&rows).await?;
+        self.load_subscriptions().await?;
+        Ok(Setup::of(settings, rows))
+    }
+
+    /// Reads settings and mailboxes and stores nothing.
+    ///
+    /// # Errors
+    /// When the organization can't be asked.
+    pub async fn survey(&self) -> Result<Setup, Error> {
+        let (settings, rows) = self.read_organization().await?;
+        Ok(Setup::of(settings, rows))
+    }
+
+    async fn read_organization(&self) -> Result<(OrganizationSettings, Vec<MailboxRow>), Error> {
+        let failed = |error| Error::Organization(hybridge_dynamics::trouble(&error));
+        let settings = self.dynamics.settings().await.map_err(failed)?;
+        let mailboxes = self.dynamics.mailboxes().await.map_err(failed)?;
         let read = self.clock.now();
-        let rows: Vec<MailboxRow> = self
-            .dynamics
-            .mailboxes()
-            .await
-            .map_err(failed)?
+        let rows = mailboxes
             .into_iter()
             .map(|mailbox| {
                 let ineligible = judge(&mailbox, settings.approval).err();
                 MailboxRow { mailbox, ineligible, read }
             })
             .collect();
-        self.store.put_mailboxes(&rows).await?;
-        self.load_subscriptions().await?;
-        let (taking_part, others): (Vec<MailboxRow>, Vec<MailboxRow>) =
-            rows.into_iter().partition(|row| row.ineligible.is_none());
-        let eligible = taking_part.into_iter().map(|row| row.mailbox).collect();
-        Ok(Setup { settings, eligible, others })
+        Ok((settings, rows))
     }
 
     /// Stores which road the email messages take, once that is known, so that it is probed only once.

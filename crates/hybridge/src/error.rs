@@ -96,7 +96,7 @@ impl From<hybridge_store::Error> for Failure {
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         let exit = match trouble.class {
-            Class::Transient | Class::Throttled => Exit::Temporary,
+            class if class.passes() => Exit::Temporary,
             Class::Denied | Class::Gone => Exit::Denied,
             _ => Exit::Unexpected,
         };

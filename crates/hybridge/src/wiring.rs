@@ -20,7 +20,7 @@ use hybridge_odata::{
     Parts as ServiceParts, Patience, Service,
     gate::{Adaptive, Gate, PerMailbox},
 };
-use hybridge_store::{SqliteMode, SqliteStore, Store};
+use hybridge_store::{MemoryStore, SqliteMode, SqliteStore, Store};
 use jiff::Timestamp;
 use url::Url;
 
@@ -160,7 +160,13 @@ pub(crate) async fn open_to_read(config: &Config) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(SqliteStore::open(&path, SqliteMode::ReadOnly).await?))
 }
 
-/// Held while `hybridge run` is at work: two of them on one database would work against each other.
+/// Opens the database for a dry run: nothing is written, and none is made where there is none.
+pub(crate) async fn open_for_trial(config: &Config) -> Result<Arc<dyn Store>> {
+    let path = config.path(&config.store.path);
+    if path.exists() { open_to_read(config).await } else { Ok(Arc::new(MemoryStore::default())) }
+}
+
+/// Held while `hybridge run` or `sync` is at work: two on one database would do everything twice.
 #[derive(Debug)]
 pub(crate) struct OnlyOne(#[expect(dead_code, reason = "held for its lock")] File);
 
@@ -183,7 +189,7 @@ pub(crate) fn lock(config: &Config) -> Result<OnlyOne> {
             Exit::Locked,
             format!("another hybridge is running on {}", config.path(&config.store.path).display()),
         )
-        .help("Stop it first. `hybridge status` and `hybridge explain` work beside it.")),
+        .help("It keeps the mailboxes in step. `hybridge status`, `hybridge explain` and `sync --once --dry-run` work beside it; for anything else stop it first.")),
         Err(fs::TryLockError::Error(error)) => Err(failed(&error)),
     }
 }

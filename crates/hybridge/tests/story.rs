@@ -9,7 +9,7 @@ use hybridge_core::decision::Outcome;
 use hybridge_store::{Commit, Search, SqliteMode, SqliteStore, Store as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use support::{Control, Sandbox, run};
+use support::{Control, Running, Sandbox, run};
 
 fn configured(sandbox: &Sandbox) -> PathBuf {
     let configuration = sandbox.folder().join("mine.toml");
@@ -29,6 +29,11 @@ fn init_check_dry_run_sync_status_and_explain() {
     let control = Control::of(&sandbox);
     let configuration = configured(&sandbox);
 
+    let dry = run(&configuration, &["sync", "--once", "--dry-run", "--json"]).json();
+    assert_eq!(dry["messages"].as_array().unwrap().len(), control.inbox().len());
+    assert!(control.incoming_records().is_empty(), "a dry run wrote something");
+    assert!(!sandbox.folder().join("hybridge.db").exists(), "a dry run made a database");
+
     let check = run(&configuration, &["check"]);
     assert_eq!(check.code, 0, "{check:#?}");
     for line in
@@ -36,10 +41,6 @@ fn init_check_dry_run_sync_status_and_explain() {
     {
         assert!(check.stdout.contains(&format!("ok    {line}")), "{line} is missing in {}", check.stdout);
     }
-
-    let dry = run(&configuration, &["sync", "--once", "--dry-run", "--json"]).json();
-    assert_eq!(dry["messages"].as_array().unwrap().len(), control.inbox().len());
-    assert!(control.incoming_records().is_empty(), "a dry run wrote something");
 
     let synced = run(&configuration, &["sync", "--once", "--json"]);
     assert_eq!(synced.code, 0, "{synced:#?}");
@@ -135,6 +136,21 @@ fn each_outcome_is_explained_with_its_reason_and_remedy() {
         sandbox.mailboxes(),
         "each mailbox has its own story"
     );
+}
+
+#[test]
+fn two_programs_do_not_work_on_one_database() {
+    let sandbox = Sandbox::start("two");
+    let configuration = configured(&sandbox);
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    let _running = Running::start(&configuration);
+    let sync = || run(&configuration, &["sync", "--once"]);
+    let refused = (0..100).map(|_| sync()).find(|ended| ended.code != 0).unwrap();
+    assert_eq!(refused.code, 8, "{refused:#?}");
+    assert!(refused.stderr.contains("another hybridge is running"), "{refused:#?}");
+    // What only looks is welcome.
+    assert_eq!(run(&configuration, &["status"]).code, 0);
+    assert_eq!(run(&configuration, &["sync", "--once", "--dry-run"]).code, 0);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Swarm {
     pub(crate) messages: usize,
     pub(crate) kills: usize,
     pub(crate) page_size: u32,
+    /// The organization is down for a while when the engine starts for the last time.
+    pub(crate) late_organization: bool,
 }
 
 /// Subjects with this word are stopped by a plug-in, where one is installed.
@@ -48,7 +50,7 @@ impl Swarm {
         }
         let mut organization = OrganizationOptions {
             web_api_email_actions: !dice.chance(0.2),
-            takes_attachments: !dice.chance(0.2),
+            takes_attachments: !dice.chance(0.3),
             extra_properties: *dice
                 .pick(&[ExtraProperties::Honoured, ExtraProperties::Ignored, ExtraProperties::Refused])
                 .unwrap_or(&ExtraProperties::Honoured),
@@ -81,6 +83,7 @@ impl Swarm {
             messages: dice.below(40),
             kills: dice.below(6),
             page_size: *dice.pick(&[3, 10, 100]).unwrap_or(&10),
+            late_organization: dice.chance(0.3),
         }
     }
 }

@@ -16,7 +16,12 @@ use hybridge_odata::{
     Parts as ServiceParts, Patience, Service,
     gate::{Adaptive, Gate, PerMailbox},
 };
-use hybridge_sandbox::{Clock, Dice, Sandbox, Setup, company::Company, faults::Weather};
+use hybridge_sandbox::{
+    Clock, Dice, Face, Sandbox, Setup,
+    company::Company,
+    faults::{Fault, Rule, Weather},
+    graph::MailAttachment,
+};
 use hybridge_store::{MemoryStore, Store};
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
@@ -152,7 +157,7 @@ impl Play {
         self.to_console.connect(Some(console.router()));
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async move {
-            // A life that can't begin (the organization is down) ends; the next one tries again.
+            // A life that is refused ends; the next one tries again.
             let _ended = runner.run().await;
         });
         tasks.spawn(console.work());
@@ -163,12 +168,22 @@ impl Play {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
+        if quiet && self.swarm.late_organization {
+            let down = Rule {
+                face: Some(Face::Organization),
+                containing: String::new(),
+                fault: Fault::Status { status: 503 },
+                times: None,
+            };
+            self.sandbox.faults().add(down);
+        }
         let end = tokio::time::Instant::now() + how_long;
         while tokio::time::Instant::now() < end {
             let pause = Duration::from_millis(50 + self.users.below(15_000) as u64);
             tokio::time::sleep_until(end.min(tokio::time::Instant::now() + pause)).await;
             if quiet {
                 tokio::time::sleep(Duration::from_mins(10)).await;
+                self.sandbox.faults().clear_rules();
             } else {
                 self.act();
             }
@@ -187,6 +202,14 @@ impl Play {
         match self.users.below(100) {
             0..=64 => {
                 let mut mail = self.company.compose();
+                if self.users.chance(0.2) {
+                    mail.attachments.extend((0..4).map(|number| MailAttachment {
+                        name: format!("note {number}.txt"),
+                        content_type: "text/plain".to_owned(),
+                        content_id: None,
+                        content: "by hand".into(),
+                    }));
+                }
                 if self.users.chance(0.05) {
                     mail.subject = format!("{POISON} {}", mail.subject);
                 }

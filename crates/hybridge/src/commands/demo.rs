@@ -1,32 +1,27 @@
 //! `hybridge demo`: the main job at work on a made-up company.
 
+mod seen;
+mod summary;
+
 use std::{
-    collections::BTreeMap,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use hybridge_console::{Console, Liveness};
-use hybridge_core::{
-    decision::{Decision, Outcome},
-    lane::LaneId,
-};
-use hybridge_engine::{Observer, Runner};
-use hybridge_sandbox::company::Company;
-use hybridge_store::{Search, Store};
-use indicatif::ProgressBar;
-use jiff::Timestamp;
+use hybridge_engine::Runner;
+use hybridge_sandbox::{Sandbox, company::Company};
 use prometheus_client::registry::Registry;
-use serde_json::json;
 
+use self::{seen::Seen, summary::Summary};
 use crate::{
     cli::DemoArgs,
     commands::{run::WakesLanes, sandbox},
     config::{self, Config},
     error::{Failure, Result},
     exit::Exit,
-    output::{Output, column, percentile, span},
+    output::{Output, span},
     progress::bar,
     wiring,
 };
@@ -90,10 +85,16 @@ async fn play(args: &DemoArgs, folder: &Path, output: Output) -> Result<Exit> {
     let complete = summary.open == 0;
     if args.once {
         output.json(&summary.json());
+        output.line("Where to look next: `hybridge demo` without --once stays up, for `hybridge status` and `hybridge explain` to look into;");
+        output.line("`hybridge sandbox` and `hybridge init --sandbox` are the same as two separate programs (README).");
     } else {
         output.line("");
-        output.line("It stays up: more mail goes on arriving. Ctrl-C ends it.");
-        output.line(format!("  hybridge --config {} status", folder.join("hybridge.toml").display()));
+        output.line("It stays up: more mail goes on arriving. Ctrl-C ends it. Where to look next, in another terminal:");
+        let command = format!("hybridge --config {}", folder.join("hybridge.toml").display());
+        output.line(format!("  {command} status"));
+        if let Some(example) = &summary.example {
+            output.line(format!("  {command} explain \"{example}\""));
+        }
         let writing = async {
             loop {
                 write_mail(&mut company, &served.sandbox, 1).await;
@@ -138,7 +139,7 @@ fn listen_address(config: &Config) -> Result<std::net::SocketAddr> {
 }
 
 /// Waits until every message in an Inbox has come to a conclusion, or patience ends.
-async fn settle(sandbox: &hybridge_sandbox::Sandbox, seen: &Seen) {
+async fn settle(sandbox: &Sandbox, seen: &Seen) {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         let wanted = sandbox.graph().census().iter().filter(|entry| entry.folder == "inbox").count();
@@ -149,207 +150,9 @@ async fn settle(sandbox: &hybridge_sandbox::Sandbox, seen: &Seen) {
     }
 }
 
-async fn write_mail(company: &mut Company, sandbox: &hybridge_sandbox::Sandbox, count: usize) {
+async fn write_mail(company: &mut Company, sandbox: &Sandbox, count: usize) {
     for _ in 0..count {
         company.write_one(sandbox);
         tokio::time::sleep(Duration::from_millis(120)).await;
-    }
-}
-
-/// What the engine has concluded so far.
-#[derive(Debug, Default)]
-struct Seen(Mutex<Inner>);
-
-#[derive(Debug, Default)]
-struct Inner {
-    outcomes: BTreeMap<(LaneId, hybridge_core::ids::ItemId), &'static str>,
-    bar: Option<ProgressBar>,
-    live_since: Option<Timestamp>,
-    lines_left: usize,
-    latencies: Vec<f64>,
-}
-
-impl Seen {
-    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn show(&self, bar: ProgressBar) {
-        self.inner().bar = Some(bar);
-    }
-
-    /// From now on arrivals are timed, and the first ones are shown as they come.
-    fn begin_live(&self, now: Timestamp, shown: Option<usize>) {
-        let mut inner = self.inner();
-        inner.bar = None;
-        inner.live_since = Some(now);
-        inner.lines_left = shown.unwrap_or(0);
-    }
-
-    /// How many messages have come to a final conclusion.
-    fn concluded(&self) -> usize {
-        self.inner().outcomes.values().filter(|outcome| **outcome != "waiting").count()
-    }
-}
-
-impl Observer for Seen {
-    fn decided(&self, decision: &Decision) {
-        let mut inner = self.inner();
-        let before = inner.outcomes.insert((decision.lane, decision.item.clone()), decision.outcome.name());
-        if let (Some(bar), None) = (&inner.bar, before) {
-            bar.inc(1);
-        }
-        let (Some(since), Some(received)) = (inner.live_since, decision.received) else { return };
-        if decision.first_seen < since || before.is_some_and(|before| before != "waiting") {
-            return;
-        }
-        let took = decision.decided.duration_since(received).as_secs_f64().max(0.0);
-        if matches!(decision.outcome, Outcome::Promoted { .. }) {
-            inner.latencies.push(took);
-        }
-        if inner.lines_left > 0 {
-            inner.lines_left -= 1;
-            Output { json: false }.line(live_line(decision, took));
-        }
-    }
-}
-
-fn live_line(decision: &Decision, took: f64) -> String {
-    let why = match &decision.outcome {
-        Outcome::Promoted { reason, .. } | Outcome::Filtered { reason } => reason.words(),
-        Outcome::Skipped { reason } => reason.words().to_owned(),
-        Outcome::Duplicate { .. } => "another recipient's copy is the record".to_owned(),
-        Outcome::Waiting { trouble, .. } | Outcome::Failed { trouble } => trouble.what.clone(),
-        Outcome::Gone => "it was deleted".to_owned(),
-    };
-    format!(
-        "  {} {} {} {}",
-        column(&span(took), 8),
-        column(decision.outcome.name(), 9),
-        column(&decision.subject, 34),
-        column(&why, 70).trim_end()
-    )
-}
-
-struct Summary {
-    outcomes: BTreeMap<&'static str, u64>,
-    reasons: BTreeMap<String, u64>,
-    records: usize,
-    open: usize,
-    latencies: Vec<f64>,
-    first_reading: f64,
-    seen: usize,
-    graph_requests: u64,
-    example: Option<String>,
-}
-
-impl Summary {
-    async fn of(
-        store: &dyn Store,
-        seen: &Seen,
-        sandbox: &hybridge_sandbox::Sandbox,
-        first_reading: f64,
-    ) -> Result<Self> {
-        let (outcomes, latencies) = {
-            let inner = seen.inner();
-            let mut outcomes: BTreeMap<&'static str, u64> = BTreeMap::new();
-            for outcome in inner.outcomes.values() {
-                *outcomes.entry(outcome).or_default() += 1;
-            }
-            let mut latencies = inner.latencies.clone();
-            latencies.sort_by(f64::total_cmp);
-            (outcomes, latencies)
-        };
-        let mut reasons = BTreeMap::new();
-        for name in ["filtered", "skipped", "waiting", "failed"] {
-            for decision in store.search(&Search::Outcome(name.to_owned(), None)).await? {
-                let why = match &decision.outcome {
-                    Outcome::Filtered { reason } => reason.words(),
-                    Outcome::Skipped { reason } => reason.words().to_owned(),
-                    Outcome::Waiting { trouble, .. } | Outcome::Failed { trouble } => trouble.what.clone(),
-                    _ => continue,
-                };
-                *reasons.entry(format!("{name}: {why}")).or_default() += 1;
-            }
-        }
-        let example = store
-            .search(&Search::Outcome("promoted".to_owned(), None))
-            .await?
-            .into_iter()
-            .find_map(|decision| decision.message_id.map(|id| id.to_string()));
-        let messages = sandbox.graph().census().iter().filter(|entry| entry.folder == "inbox").count();
-        let open = messages.saturating_sub(seen.concluded());
-        let records = sandbox.organization().emails().iter().filter(|email| !email.outgoing).count();
-        let graph_requests = sandbox.graph().request_counts().requests;
-        Ok(Self {
-            outcomes,
-            reasons,
-            records,
-            open,
-            latencies,
-            first_reading,
-            seen: messages,
-            graph_requests,
-            example,
-        })
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let count = |name: &str| self.outcomes.get(name).copied().unwrap_or(0);
-        let mut lines = vec![
-            String::new(),
-            format!("{} messages seen, {} email records made:", self.seen, self.records),
-            format!("  promoted   {:>6}", count("promoted")),
-            format!(
-                "  duplicate  {:>6}   the same message in another mailbox: one record serves all",
-                count("duplicate")
-            ),
-            format!("  filtered   {:>6}   the organization does not want them", count("filtered")),
-            format!("  skipped    {:>6}", count("skipped")),
-            format!(
-                "  open       {:>6}   waiting for another attempt, or failed: {}",
-                self.open,
-                count("failed")
-            ),
-        ];
-        if !self.reasons.is_empty() {
-            lines.push(String::new());
-            lines.push("Why not (of the latest hundred each):".to_owned());
-            lines.extend(
-                self.reasons
-                    .iter()
-                    .map(|(why, count)| format!("  {count:>6}  {}", column(why, 110).trim_end())),
-            );
-        }
-        lines.push(String::new());
-        lines.push(format!(
-            "From arrival to record: median {}, 99th percentile {} ({} new messages timed; Exchange stamps whole seconds)",
-            span(percentile(&self.latencies, 0.5)),
-            span(percentile(&self.latencies, 0.99)),
-            self.latencies.len()
-        ));
-        if let Some(example) = &self.example {
-            lines.push(format!(
-                "Where to look next: hybridge explain \"{example}\" tells the story of one message."
-            ));
-        }
-        lines
-    }
-
-    fn json(&self) -> serde_json::Value {
-        json!({
-            "seen": self.seen,
-            "records": self.records,
-            "outcomes": self.outcomes,
-            "open": self.open,
-            "reasons": self.reasons,
-            "first_reading_seconds": self.first_reading,
-            "arrival_to_record_seconds": {
-                "median": percentile(&self.latencies, 0.5),
-                "p99": percentile(&self.latencies, 0.99),
-                "count": self.latencies.len(),
-            },
-            "graph_requests": self.graph_requests,
-        })
     }
 }

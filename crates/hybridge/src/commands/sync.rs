@@ -19,16 +19,16 @@ use crate::{
 /// Runs every chosen mailbox's lane once, or shows what that would do.
 pub(crate) async fn sync(config: &Path, args: &SyncArgs, output: Output) -> Result<Exit> {
     let config = crate::config::load(config)?;
-    let store = wiring::open(&config).await?;
-    let engine = Arc::new(wiring::engine(&config, store.clone(), Arc::new(Silent)).await?);
-    let setup = engine.set_up().await?;
-    if let Readiness::Refused(trouble) = setup.readiness() {
-        return Err(Failure::from(trouble).exiting(Exit::Refused));
-    }
-    let mailboxes = choose(setup, &args.mailbox)?;
     if args.dry_run {
+        let store = wiring::open_for_trial(&config).await?;
+        let engine = wiring::engine(&config, store, Arc::new(Silent)).await?;
+        let mailboxes = chosen(engine.survey().await?, &args.mailbox)?;
         return dry_run(&engine, &mailboxes, output).await;
     }
+    let _only_one = wiring::lock(&config)?;
+    let store = wiring::open(&config).await?;
+    let engine = Arc::new(wiring::engine(&config, store, Arc::new(Silent)).await?);
+    let mailboxes = chosen(engine.set_up().await?, &args.mailbox)?;
     let bars = Bars::over_mailboxes(mailboxes.len(), output);
     let at_once = config.sync.lanes_at_once;
     let reports: Vec<(Mailbox, RunReport)> = stream::iter(mailboxes)
@@ -50,8 +50,12 @@ pub(crate) async fn sync(config: &Path, args: &SyncArgs, output: Output) -> Resu
     Ok(summary(&reports, output))
 }
 
-/// The mailboxes that are meant: all that take part, or those with a name or address.
-fn choose(setup: Setup, wanted: &[String]) -> Result<Vec<Mailbox>> {
+/// The mailboxes that are meant: all that take part, or those with a name or address. A failure when the
+/// organization has not handed its email over.
+fn chosen(setup: Setup, wanted: &[String]) -> Result<Vec<Mailbox>> {
+    if let Readiness::Refused(trouble) = setup.readiness() {
+        return Err(Failure::from(trouble).exiting(Exit::Refused));
+    }
     if wanted.is_empty() {
         return Ok(setup.eligible);
     }
