@@ -1,9 +1,11 @@
 //! `hybridge` run as its users run it.
 
 use std::{
-    net::TcpListener,
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -70,7 +72,10 @@ fn ended(command: &mut Command) -> Ended {
 
 /// A program that runs until it is killed.
 #[derive(Debug)]
-pub(crate) struct Running(Child);
+pub(crate) struct Running {
+    child: Child,
+    console: SocketAddr,
+}
 
 impl Running {
     pub(crate) fn start(configuration: &Path) -> Self {
@@ -83,19 +88,31 @@ impl Running {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self(child)
+        Self { child, console: free }
+    }
+
+    /// Waits until it listens, which it does when it holds its database.
+    pub(crate) fn wait_until_up(&self) {
+        let up = (0..600).any(|_| {
+            let connected = TcpStream::connect(self.console).is_ok();
+            if !connected {
+                thread::sleep(Duration::from_millis(50));
+            }
+            connected
+        });
+        assert!(up, "`hybridge run` does not listen on {}", self.console);
     }
 
     /// SIGKILL, and waits until it is gone.
     pub(crate) fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _reaped = self.0.wait();
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
     }
 }
