@@ -179,6 +179,35 @@ fn a_message_to_all_becomes_one_record_though_all_mailboxes_deliver_it_at_once()
     assert_eq!(records, 1);
 }
 
+#[test]
+fn a_message_that_a_firewall_refuses_stands_alone() {
+    let sandbox = Sandbox::start("firewall");
+    let control = Control::of(&sandbox);
+    let configuration = configured(&sandbox);
+    run(&configuration, &["sync", "--once"]);
+    let sender = control.known_sender();
+    for subject in ["Before it", "The one", "After it"] {
+        let text = if subject == "The one" { "<script>words-that-it-dislikes" } else { "harmless" };
+        let to = [sandbox.address(1)];
+        control.post("mail", &json!({ "from": sender, "to": to, "subject": subject, "text": text }));
+    }
+    // Something before the CRM answers the whole batch with a web page.
+    let refusal = json!({ "kind": "status", "status": 403 });
+    let rule = json!({ "face": "organization", "containing": "words-that-it-dislikes", "fault": refusal });
+    control.post("faults", &rule);
+
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 3);
+    let outcome = |what: &str| explained(&configuration, what)[0]["decision"]["outcome"]["outcome"].clone();
+    assert_eq!(
+        [outcome("Before it"), outcome("The one"), outcome("After it")],
+        ["promoted", "waiting", "promoted"]
+    );
+    let told = run(&configuration, &["explain", "The one"]).stdout;
+    assert!(told.contains("403"), "{told}");
+    // The mailbox itself is well.
+    assert!(run(&configuration, &["status"]).stdout.contains("4 in step"));
+}
+
 /// Ends the pauses of all that waits.
 fn make_due(sandbox: &Sandbox) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

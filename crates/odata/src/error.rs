@@ -151,12 +151,28 @@ impl Failure {
                 }
             }
             Err(_) if !body.is_empty() => {
-                "the answer is not in the form of the API".clone_into(&mut failure.message);
+                failure.message = match page_title(body) {
+                    Some(title) => format!("a web page came instead of the API's answer: \"{title}\""),
+                    None => "the answer is not in the form of the API".to_owned(),
+                };
             }
             Err(_) => {}
         }
         failure
     }
+}
+
+/// The title of a web page. Web servers, proxies and firewalls answer with one where they refuse what the API
+/// never saw; the title says which of them it was.
+fn page_title(body: &[u8]) -> Option<String> {
+    /// Where titles stand.
+    const HEAD: usize = 4096;
+    let head = String::from_utf8_lossy(body.get(..HEAD).unwrap_or(body));
+    let small = head.to_ascii_lowercase();
+    let from = small.find("<title>")? + "<title>".len();
+    let until = from + small.get(from..)?.find("</title>")?;
+    let title = shortened(head.get(from..until)?);
+    (!title.is_empty()).then_some(title)
 }
 
 fn shortened(message: &str) -> String {

@@ -18,7 +18,7 @@ use hybridge_net::Happened;
 use hybridge_odata::Error;
 use hybridge_store::Intent;
 
-use super::{Incoming, adopting::Made, fetching::Parcel, judging::Wanted};
+use super::{Incoming, adopting::Made, fetching::Parcel, judging::Wanted, settling::may_be_for_one};
 use crate::error::LaneError;
 
 /// How many messages are read and handed over together.
@@ -62,7 +62,10 @@ impl Incoming<'_> {
                         batches.extend(self.settle(user, parcel, answer).await?);
                     }
                 }
-                Err(error) if is_request_too_large(&error) => batches.extend(self.too_large(batch, &error)),
+                Err(error) if is_request_too_large(&error) => batches.extend(self.refused(batch, &error)),
+                Err(error) if error.happened() == Happened::No && may_be_for_one(&error) => {
+                    batches.extend(self.refused(batch, &error));
+                }
                 Err(error) if error.happened() == Happened::No => {
                     // Nothing was sent, so nothing is open.
                     self.pending.closed.extend(batch.iter().map(|parcel| parcel.item().clone()));
@@ -78,7 +81,7 @@ impl Incoming<'_> {
     async fn settle(
         &mut self,
         user: &UserRef,
-        mut parcel: Parcel,
+        parcel: Parcel,
         answer: Result<RecordId, Error>,
     ) -> Result<Option<Vec<Parcel>>, LaneError> {
         let error = match answer {
@@ -97,37 +100,38 @@ impl Incoming<'_> {
             return Ok((!again.is_empty()).then_some(again.into_iter().flatten().collect()));
         }
         let trouble = hybridge_dynamics::trouble(&error);
-        if trouble.class == Class::Item && !parcel.inside.is_empty() {
-            // One attachment can be what is refused: the email goes by itself, the attachments one by one.
-            let now = self.now();
-            parcel.wanted.candidate.decision.note(
-                now,
-                format!("Refused together with its attachments ({}); it is delivered without them, and they are added one by one.", trouble.what),
-            );
-            parcel.lighten();
-            return Ok(Some(vec![parcel]));
+        if trouble.class != Class::Item {
+            self.set_aside(parcel.wanted.candidate.decision, trouble);
+            return Ok(None);
         }
-        self.set_aside(parcel.wanted.candidate.decision, trouble);
-        Ok(None)
+        Ok(self.refused_alone(parcel, trouble))
     }
 
-    fn too_large(&mut self, mut batch: Vec<Parcel>, error: &Error) -> Vec<Vec<Parcel>> {
+    /// A batch was refused as a whole: it is halved until the message that it is refused for stands alone.
+    fn refused(&mut self, mut batch: Vec<Parcel>, error: &Error) -> Vec<Vec<Parcel>> {
         if batch.len() > 1 {
             return halves(batch);
         }
-        match batch.pop() {
-            Some(mut parcel) if !parcel.inside.is_empty() => {
-                parcel.lighten();
-                vec![vec![parcel]]
-            }
-            Some(parcel) => {
-                let mut trouble = hybridge_dynamics::trouble(error);
-                trouble.class = Class::Item;
-                self.set_aside(parcel.wanted.candidate.decision, trouble);
-                Vec::new()
-            }
-            None => Vec::new(),
+        let mut trouble = hybridge_dynamics::trouble(error);
+        // The question about this message was answered, so it is the message that is refused, whatever the status.
+        trouble.class = Class::Item;
+        batch.pop().and_then(|parcel| self.refused_alone(parcel, trouble)).into_iter().collect()
+    }
+
+    /// One message was refused. One attachment can be what it is refused for: the email goes by itself then, the
+    /// attachments one by one.
+    fn refused_alone(&mut self, mut parcel: Parcel, trouble: Trouble) -> Option<Vec<Parcel>> {
+        if parcel.inside.is_empty() {
+            self.set_aside(parcel.wanted.candidate.decision, trouble);
+            return None;
         }
+        let now = self.now();
+        parcel.wanted.candidate.decision.note(
+            now,
+            format!("Refused together with its attachments ({}); it is delivered without them, and they are added one by one.", trouble.what),
+        );
+        parcel.lighten();
+        Some(vec![parcel])
     }
 
     /// The answer to a batch is lost: what was stored is promoted, the rest is tried in smaller batches;

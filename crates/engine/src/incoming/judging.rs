@@ -12,10 +12,9 @@ use hybridge_core::{
 };
 use hybridge_dynamics::Question;
 use hybridge_graph::UserRef;
-use hybridge_odata::Error;
 use hybridge_store::Intent;
 
-use super::{Incoming, candidate::Candidate};
+use super::{Incoming, candidate::Candidate, settling::may_be_for_one};
 use crate::error::LaneError;
 
 /// A candidate that the organization wants.
@@ -186,15 +185,6 @@ impl Incoming<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a batch can have failed for one message in it: refused, or an error of the server's own. That the
-/// server is down or overrun is no message's fault.
-fn may_be_for_one(error: &Error) -> bool {
-    error.failure().is_some_and(|failure| {
-        let status = failure.status.as_u16();
-        status == 500 || hybridge_dynamics::trouble(error).class == Class::Item
-    })
 }
 
 /// What the organization's answers lead to.

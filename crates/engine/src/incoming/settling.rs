@@ -8,6 +8,8 @@ use hybridge_core::{
     trouble::{Class, Trouble},
 };
 
+use hybridge_odata::Error;
+
 use super::Incoming;
 
 impl Incoming<'_> {
@@ -45,4 +47,16 @@ impl Incoming<'_> {
         let until = trouble.not_before.map_or(until, |not_before| until.max(not_before));
         self.decide(decision, Outcome::Waiting { until, trouble });
     }
+}
+
+/// Whether a batch can have failed as a whole for one message in it: refused by the organization, or by the web
+/// server, proxy or firewall before it (with a web page for an answer), or an error of the server's own. That
+/// the server is down or overrun is no message's fault.
+pub(super) fn may_be_for_one(error: &Error) -> bool {
+    error.failure().is_some_and(|failure| {
+        let before_the_api = failure.code.is_empty() && matches!(failure.status.as_u16(), 403 | 404 | 406);
+        before_the_api
+            || failure.status.as_u16() == 500
+            || hybridge_dynamics::trouble(error).class == Class::Item
+    })
 }

@@ -20,13 +20,24 @@ impl Control {
         Self {
             client: Https::new(&[ca]).unwrap(),
             root: sandbox.text("control").parse().unwrap(),
-            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
+            // With a thread of its own it notices that the sandbox has ended an idle connection.
+            runtime: tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap(),
         }
     }
 
     pub(crate) fn get(&self, path: &str) -> Value {
         let answer = self.send(Request::new(Method::GET, self.root.join(path).unwrap()));
         serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    /// What stands at an address anywhere on this machine.
+    pub(crate) fn text(&self, url: &Url) -> String {
+        let answer = self.send(Request::new(Method::GET, url.clone()));
+        String::from_utf8_lossy(&answer.body).into_owned()
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {

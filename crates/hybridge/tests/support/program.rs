@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
+use url::Url;
 
 /// How a program ended.
 #[derive(Debug)]
@@ -101,6 +102,11 @@ impl Running {
             connected
         });
         assert!(up, "`hybridge run` does not listen on {}", self.console);
+    }
+
+    /// An address of its console.
+    pub(crate) fn url(&self, path: &str) -> Url {
+        format!("http://{}/{path}", self.console).parse().unwrap()
     }
 
     /// SIGKILL, and waits until it is gone.

@@ -1,0 +1,98 @@
+//! Nothing leaks (design.md, promise 8): known secrets are planted, everything is logged as loudly as it can be,
+//! in good weather and in bad, and then they are searched for.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
+
+mod support;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde_json::json;
+use support::{Control, Running, Sandbox, hybridge};
+
+/// What a message says is nobody's business but its reader's.
+const BODY: &str = "the-planted-words-of-the-body";
+
+/// Runs a command with the loudest log and returns all that it wrote.
+fn written(configuration: &Path, arguments: &[&str]) -> String {
+    let output = hybridge(configuration, arguments).env("HYBRIDGE_LOG", "trace").output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The secrets of a sandbox by name.
+fn planted(sandbox: &Sandbox) -> BTreeMap<&'static str, String> {
+    let file = |name: &str| fs::read_to_string(sandbox.folder().join(name)).unwrap().trim().to_owned();
+    BTreeMap::from([
+        ("the PFX password", file("pfx-password")),
+        ("the service account's password", file("service-account-password")),
+        // Every JSON web token, signed or not, begins so.
+        ("a token", "eyJ".to_owned()),
+        ("a private key", "PRIVATE KEY".to_owned()),
+        ("a body", BODY.to_owned()),
+    ])
+}
+
+#[test]
+fn no_secret_is_in_any_output_log_or_metric() {
+    let sandbox = Sandbox::start("secrets");
+    let control = Control::of(&sandbox);
+    let configuration = sandbox.folder().join("hybridge.toml");
+    let mut written_by =
+        BTreeMap::from([("the first sync".to_owned(), written(&configuration, &["sync", "--once"]))]);
+    let sender = control.known_sender();
+    for (weather, faults) in [
+        ("calm", json!({})),
+        ("stormy", json!({ "throttle": 0.1, "server_error": 0.2, "cut_after": 0.1, "unauthorized": 0.1 })),
+    ] {
+        control.put("weather", &faults);
+        for number in 0..sandbox.mailboxes() {
+            let mail =
+                json!({ "from": sender, "to": [sandbox.address(number)], "subject": weather, "text": BODY });
+            control.post("mail", &mail);
+        }
+        for command in [
+            &["sync", "--once", "--dry-run"][..],
+            &["check"],
+            &["sync", "--once"],
+            &["status", "--all", "--json"],
+            &["explain", weather],
+        ] {
+            written_by.insert(format!("{command:?} in {weather} weather"), written(&configuration, command));
+        }
+    }
+    // What the organization refuses is told with its reason, which must not be the message itself.
+    control.put("weather", &json!({}));
+    let refused = json!({ "kind": "status", "status": 400 });
+    control.post("faults", &json!({ "face": "organization", "containing": BODY, "fault": refused }));
+    control.post(
+        "mail",
+        &json!({ "from": sender, "to": [sandbox.address(1)], "subject": "refused", "text": BODY }),
+    );
+    written_by.insert("a refused delivery".to_owned(), written(&configuration, &["sync", "--once"]));
+    written_by.insert("its story".to_owned(), written(&configuration, &["explain", "refused"]));
+    control.forget_faults();
+    let wrong = sandbox.folder().join("wrong.toml");
+    let text = fs::read_to_string(&configuration).unwrap();
+    fs::write(&wrong, text.replace("svc-hybridge", "svc-nobody")).unwrap();
+    written_by.insert("a wrong user".to_owned(), written(&wrong, &["check"]));
+    let running = Running::start(&configuration);
+    running.wait_until_up();
+    written_by.insert("the metrics".to_owned(), control.text(&running.url("metrics")));
+    running.kill();
+
+    assert!(written_by["[\"sync\", \"--once\"] in calm weather"].contains("TRACE"), "the log is silent");
+    assert!(
+        written_by["its story"].contains("400"),
+        "{}",
+        written_by["a refused delivery"]
+            .lines()
+            .filter(|l| !l.contains("TRACE") && !l.contains("DEBUG"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+    for (place, text) in &written_by {
+        for (name, secret) in planted(&sandbox) {
+            let found: Vec<&str> = text.lines().filter(|line| line.contains(&secret)).take(3).collect();
+            assert!(found.is_empty(), "{name} is in the output of {place}: {found:#?}");
+        }
+    }
+}
