@@ -3,7 +3,7 @@ use bytes::Bytes;
 use hybridge_core::{
     attachment::encoded_bytes,
     ids::RecordId,
-    message::{Importance, InternetMessageId, MessageHeader, address_list},
+    message::{Importance, InternetMessageId, MessageHeader},
 };
 use hybridge_odata::{
     Error,
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     Dynamics, Result,
     attachments::AttachmentFile,
-    check::Thread,
+    envelope::Envelope,
     organization::record,
     route::{Route, lacks_operation},
     soap::{self, Request, Value},
@@ -27,18 +27,8 @@ use crate::{
 /// A message that is handed over to become an email record.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// The identity.
-    pub message_id: InternetMessageId,
-    /// The subject.
-    pub subject: String,
-    /// The sender's address.
-    pub from: String,
-    /// The To addresses, `;` between.
-    pub to: String,
-    /// The Cc addresses.
-    pub cc: String,
-    /// The Bcc addresses.
-    pub bcc: String,
+    /// What was asked about it.
+    pub envelope: Envelope,
     /// When Exchange received it.
     pub received: Timestamp,
     /// The address of the mailbox it was read from.
@@ -49,8 +39,6 @@ pub struct Delivery {
     pub body: String,
     /// The attachments that travel inside.
     pub attachments: Vec<AttachmentFile>,
-    /// The thread.
-    pub thread: Thread,
 }
 
 impl Delivery {
@@ -62,28 +50,18 @@ impl Delivery {
         body: String,
     ) -> Self {
         Self {
-            message_id,
-            subject: header.subject.clone(),
-            from: header.from.as_ref().map(|from| from.address.to_string()).unwrap_or_default(),
-            to: address_list(&header.to),
-            cc: address_list(&header.cc),
-            bcc: address_list(&header.bcc),
+            envelope: Envelope::of(header, message_id),
             received: header.received,
             submitted_by: submitted_by.to_owned(),
             importance: header.importance,
             body,
             attachments: Vec::new(),
-            thread: Thread {
-                in_reply_to: header.in_reply_to.clone(),
-                conversation_index: header.conversation_index.clone(),
-            },
         }
     }
 
     /// About how many bytes it takes in a request.
     pub fn bytes(&self) -> u64 {
-        let text =
-            self.body.len() + self.subject.len() + self.to.len() + self.cc.len() + self.bcc.len() + 2_000;
+        let text = self.body.len() + self.envelope.bytes() + 2_000;
         let files: u64 =
             self.attachments.iter().map(|file| encoded_bytes(file.bytes.len() as u64) + 300).sum();
         text as u64 + files
@@ -100,22 +78,18 @@ impl Delivery {
     fn web_api(&self, with_thread: bool) -> Result<Part> {
         let attachments: Vec<Json> = self.attachments.iter().map(AttachmentFile::json).collect();
         let mut parameters = json!({
-            "MessageId": self.message_id.as_str(),
-            "Subject": self.subject,
-            "From": self.from,
-            "To": self.to,
-            "Cc": self.cc,
-            "Bcc": self.bcc,
             "ReceivedOn": self.received.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             "SubmittedBy": self.submitted_by,
             "Importance": self.importance(),
             "Body": self.body,
             "Attachments": attachments,
         });
-        if let (true, false, Some(parameters)) =
-            (with_thread, self.thread.is_empty(), parameters.as_object_mut())
-        {
-            parameters.insert("ExtraProperties".to_owned(), self.thread.json());
+        if let Some(parameters) = parameters.as_object_mut() {
+            parameters
+                .extend(self.envelope.parameters().map(|(name, value)| (name.to_owned(), Json::from(value))));
+            if with_thread && !self.envelope.thread.is_empty() {
+                parameters.insert("ExtraProperties".to_owned(), self.envelope.thread.json());
+            }
         }
         let body = serde_json::to_vec(&parameters)
             .map_err(|error| Error::Unwritable { what: "delivery", detail: error.to_string() })?;
@@ -124,13 +98,8 @@ impl Delivery {
     }
 
     fn soap(&self, with_thread: bool) -> Request {
-        Request::new("DeliverIncomingEmail")
-            .with("MessageId", Value::text(self.message_id.as_str()))
-            .with("Subject", Value::text(&self.subject))
-            .with("From", Value::text(&self.from))
-            .with("To", Value::text(&self.to))
-            .with("Cc", Value::text(&self.cc))
-            .with("Bcc", Value::text(&self.bcc))
+        self.envelope
+            .soap("DeliverIncomingEmail")
             .with("ReceivedOn", Value::Instant(self.received))
             .with("SubmittedBy", Value::text(&self.submitted_by))
             .with("Importance", Value::text(self.importance()))
@@ -142,7 +111,7 @@ impl Delivery {
                     rows: self.attachments.iter().map(AttachmentFile::attributes).collect(),
                 },
             )
-            .with_some("ExtraProperties", self.thread.soap().filter(|_| with_thread))
+            .with_some("ExtraProperties", self.envelope.thread.soap().filter(|_| with_thread))
     }
 }
 

@@ -9,6 +9,7 @@ mod attachments;
 mod check;
 mod deliver;
 mod emails;
+mod envelope;
 mod mailboxes;
 mod organization;
 mod route;
@@ -20,9 +21,9 @@ use std::sync::Arc;
 use hybridge_odata::Service;
 
 pub use attachments::{AttachmentFile, StoredAttachment};
-pub use check::{Question, Thread};
 pub use deliver::Delivery;
 pub use emails::EmailRow;
+pub use envelope::{Envelope, Thread};
 pub use organization::{Channel, OrganizationSettings, WhoAmI};
 pub use route::Route;
 pub use trouble::{is_known_duplicate, is_request_too_large, trouble};

@@ -10,7 +10,7 @@ use hybridge_core::{
     trouble::Trouble,
     verdict::{ReasonCode, Verdict},
 };
-use hybridge_dynamics::Question;
+use hybridge_dynamics::Envelope;
 use hybridge_graph::{Entry, Place};
 use hybridge_store::Position;
 
@@ -93,8 +93,8 @@ impl Engine {
                 Err(reason) => previews.push(Preview { header, would_be: WouldBe::Skipped(reason) }),
             }
         }
-        let questions: Vec<Question> =
-            asked.iter().map(|header| Question::about(header, header.identity(self.tenant))).collect();
+        let questions: Vec<Envelope> =
+            asked.iter().map(|header| Envelope::of(header, header.identity(self.tenant))).collect();
         let answers =
             self.dynamics.check_incoming(&questions).await.map_err(|error| LaneError::dynamics(&error))?;
         previews.extend(asked.into_iter().zip(answers).map(|(header, answer)| {

@@ -8,6 +8,7 @@ use hybridge_core::{
     attachment::AttachmentInfo,
     decision::{AttachmentLeftOut, Decision, Outcome},
     ids::{ItemId, RecordId},
+    message::InternetMessageId,
     trouble::Class,
     verdict::ReasonCode,
 };
@@ -65,12 +66,7 @@ impl Incoming<'_> {
         let now = self.now();
         made.decision.note(now, "The organization refused the delivery, because it has the message by now.");
         let Some(id) = made.decision.message_id.clone() else { return Ok(()) };
-        let rows = self
-            .engine
-            .dynamics
-            .emails_by_message_id(&[id])
-            .await
-            .map_err(|error| LaneError::dynamics(&error))?;
+        let rows = self.look_up(&[id]).await?;
         match rows.into_iter().next() {
             Some(Ok(Some(row))) => self.adopt(user, made, &row).await?,
             Some(Err(error)) => {
@@ -79,6 +75,14 @@ impl Incoming<'_> {
             Some(Ok(None)) | None => self.conclude(made.decision, Outcome::Duplicate { record: None }),
         }
         Ok(())
+    }
+
+    /// Asks the organization for the records of messages, one answer each, in order.
+    pub(super) async fn look_up(
+        &self,
+        ids: &[InternetMessageId],
+    ) -> Result<Vec<hybridge_dynamics::Result<Option<EmailRow>>>, LaneError> {
+        self.engine.dynamics.emails_by_message_id(ids).await.map_err(|error| LaneError::dynamics(&error))
     }
 
     /// Whether this lane's delivery of the item made the record.

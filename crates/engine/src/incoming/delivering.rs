@@ -145,12 +145,7 @@ impl Incoming<'_> {
         let ids: Vec<InternetMessageId> =
             batch.iter().map(|parcel| parcel.wanted.candidate.message_id.clone()).collect();
         let alone = batch.len() == 1;
-        let rows = self
-            .engine
-            .dynamics
-            .emails_by_message_id(&ids)
-            .await
-            .map_err(|error| LaneError::dynamics(&error))?;
+        let rows = self.look_up(&ids).await?;
         let mut missing = Vec::new();
         for (parcel, row) in batch.into_iter().zip(rows) {
             match row {

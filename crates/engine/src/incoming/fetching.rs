@@ -94,8 +94,11 @@ impl Incoming<'_> {
             &submitted_by,
             content.body.clone(),
         );
-        if delivery.thread.in_reply_to.is_empty() {
-            content.field("In-Reply-To").unwrap_or_default().clone_into(&mut delivery.thread.in_reply_to);
+        if delivery.envelope.thread.in_reply_to.is_empty() {
+            content
+                .field("In-Reply-To")
+                .unwrap_or_default()
+                .clone_into(&mut delivery.envelope.thread.in_reply_to);
         }
         let (mut inside, mut after, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         let request_bytes = self.engine.options.request_bytes;

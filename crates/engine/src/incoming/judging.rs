@@ -10,7 +10,7 @@ use hybridge_core::{
     trouble::{Class, Trouble},
     verdict::{ReasonCode, Verdict},
 };
-use hybridge_dynamics::Question;
+use hybridge_dynamics::Envelope;
 use hybridge_graph::UserRef;
 use hybridge_store::Intent;
 
@@ -80,9 +80,9 @@ impl Incoming<'_> {
         let mut troubled = Vec::new();
         let mut batches = vec![candidates];
         while let Some(mut batch) = batches.pop() {
-            let questions: Vec<Question> = batch
+            let questions: Vec<Envelope> = batch
                 .iter()
-                .map(|candidate| Question::about(&candidate.header, candidate.message_id.clone()))
+                .map(|candidate| Envelope::of(&candidate.header, candidate.message_id.clone()))
                 .collect();
             let answers = match self.engine.dynamics.check_incoming(&questions).await {
                 Ok(answers) => answers,
@@ -154,12 +154,7 @@ impl Incoming<'_> {
         }
         let ids: Vec<InternetMessageId> =
             duplicates.iter().map(|candidate| candidate.message_id.clone()).collect();
-        let rows = self
-            .engine
-            .dynamics
-            .emails_by_message_id(&ids)
-            .await
-            .map_err(|error| LaneError::dynamics(&error))?;
+        let rows = self.look_up(&ids).await?;
         let mut open: BTreeMap<ItemId, Intent> = self
             .engine
             .store

@@ -26,12 +26,7 @@ impl Incoming<'_> {
         }
         tracing::info!(lane = %self.lane, open = intents.len(), "deliveries were interrupted; asking what became of them");
         let ids: Vec<InternetMessageId> = intents.iter().map(|intent| intent.message_id.clone()).collect();
-        let rows = self
-            .engine
-            .dynamics
-            .emails_by_message_id(&ids)
-            .await
-            .map_err(|error| LaneError::dynamics(&error))?;
+        let rows = self.look_up(&ids).await?;
         let items: Vec<ItemId> = intents.iter().map(|intent| intent.item.clone()).collect();
         let decided = self.engine.store.decisions(self.lane, &items).await?;
         for (intent, row) in intents.into_iter().zip(rows) {

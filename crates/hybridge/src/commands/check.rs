@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use hybridge_core::trouble::Trouble;
-use hybridge_dynamics::{Channel, Question, Thread};
+use hybridge_dynamics::{Channel, Envelope, Thread};
 use hybridge_engine::{Engine, Options, Parts, Readiness, Setup, Silent};
 use hybridge_identity::{Tenant, TokenSource, discover_entra};
 use hybridge_net::Clock;
@@ -183,7 +183,7 @@ impl Report {
     async fn messages(&mut self, sides: &Sides) {
         let message_id = format!("<{}@hybridge.invalid>", sides.chance.uuid());
         let Some(message_id) = hybridge_core::message::InternetMessageId::new(&message_id) else { return };
-        let question = Question {
+        let question = Envelope {
             message_id,
             subject: "Is this thing on?".to_owned(),
             from: "nobody@hybridge.invalid".to_owned(),
