@@ -35,3 +35,15 @@ pub(crate) fn bar(length: u64, what: &'static str, output: Output) -> ProgressBa
     }
     bar
 }
+
+/// A counter for work whose end is not known.
+pub(crate) fn counter(what: &'static str, output: Output) -> ProgressBar {
+    if output.json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::no_length().with_message(what);
+    if let Ok(style) = ProgressStyle::with_template("  {pos} {msg}  {per_sec}  {elapsed}") {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -11,6 +11,7 @@
 //! | `POST /mail` | a mail is sent: `{"from","to":[…],"cc":[…],"subject","text","messageId","inReplyTo"}` |
 //! | `POST /import?mailbox=…&folder=inbox` | the body, a raw message, is put into a mailbox |
 //! | `POST /mailboxes/state` | `{"mailbox","state"}`: normal, not-enabled, out-of-scope, unavailable, quota-exceeded |
+//! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000}`: columns of the organization's row; the bytes that its web server takes |
 //! | `POST /cursors/expire` | `{"mailbox"}`: its delta tokens are gone |
 
 use bytes::Bytes;
@@ -63,6 +64,7 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
         (&Method::POST, "/mail") => Ok(send(sandbox, &read(&call.body)?)),
         (&Method::POST, "/import") => import(sandbox, call),
         (&Method::POST, "/mailboxes/state") => set_state(sandbox, &read(&call.body)?),
+        (&Method::PUT, "/organization") => configure(sandbox, read(&call.body)?),
         (&Method::POST, "/cursors/expire") => {
             let Named { mailbox } = read(&call.body)?;
             sandbox.graph().expire_delta_tokens(user(sandbox, &mailbox)?);
@@ -109,6 +111,28 @@ fn mailboxes(sandbox: &Sandbox) -> Value {
 fn emails(sandbox: &Sandbox) -> Value {
     let emails: Vec<Value> = sandbox.organization().emails().into_iter().map(|email| json!(email)).collect();
     json!({ "emails": emails })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct OrganizationChanges {
+    #[serde(default)]
+    settings: serde_json::Map<String, Value>,
+    #[serde(default)]
+    largest_request: Option<usize>,
+}
+
+fn configure(sandbox: &Sandbox, changes: OrganizationChanges) -> Answer {
+    let organization = sandbox.organization();
+    if !changes.settings.is_empty() {
+        organization
+            .configure(&Value::Object(changes.settings))
+            .map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))?;
+    }
+    if let Some(bytes) = changes.largest_request {
+        organization.set_option(|options| options.largest_request = bytes);
+    }
+    Ok(json!({}))
 }
 
 #[derive(Deserialize)]

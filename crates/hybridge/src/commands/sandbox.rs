@@ -2,7 +2,12 @@
 
 use std::{fs, path::Path};
 
-use hybridge_sandbox::{Access, Clock, ServeOptions, Served, Setup, company::Company, import, serve};
+use hybridge_sandbox::{
+    Access, Clock, ServeOptions, Served, Setup,
+    company::Company,
+    import::{self, Found},
+    serve,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,6 +16,7 @@ use crate::{
     error::{Failure, Result},
     exit::Exit,
     output::Output,
+    progress::counter,
 };
 
 /// Starts a sandbox, or imports mail into a running one.
@@ -199,32 +205,33 @@ async fn put_in(
     target: &Target,
     output: Output,
 ) -> Result<Exit> {
-    let mut found = Vec::new();
-    for path in paths {
-        let walked: std::result::Result<(), std::convert::Infallible> = import::walk(path, &mut |one| {
-            found.push(one);
-            Ok(())
-        });
-        match walked {
-            Ok(()) => {}
-        }
-    }
+    // Files are read one after the other while they are handed over: a mailbox may be larger than the memory.
+    let (sender, mut found) = tokio::sync::mpsc::channel::<Found>(4);
+    let paths = paths.to_vec();
+    let reading = tokio::task::spawn_blocking(move || {
+        paths.iter().try_for_each(|path| import::walk(path, &mut |one| sender.blocking_send(one)))
+    });
+    let progress = counter("messages", output);
     let (mut imported, mut troubles) = (0, Vec::new());
-    for one in found {
+    while let Some(one) = found.recv().await {
         let place = format!("{} ({})", one.path.display(), one.number);
         let outcome = match one.message {
             Err(error) => Err(error.to_string()),
             Ok(_) if target.dry_run => Ok(()),
             Ok(message) => control.import(target, message).await?,
         };
+        progress.inc(1);
         match outcome {
             Ok(()) => imported += 1,
             Err(words) => {
-                output.line(format!("not imported: {place}: {words}"));
+                progress.suspend(|| output.line(format!("not imported: {place}: {words}")));
                 troubles.push(json!({ "file": place, "error": words }));
             }
         }
     }
+    progress.finish_and_clear();
+    // It ends early only when this function does, which has its own reason then.
+    let _read = reading.await;
     let verb = if target.dry_run { "would be imported" } else { "imported" };
     output.line(format!("{imported} messages {verb} into {}, {} not.", target.mailbox, troubles.len()));
     output.json(&json!({ "imported": imported, "dry_run": target.dry_run, "troubles": troubles }));

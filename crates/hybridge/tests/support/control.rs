@@ -62,17 +62,21 @@ impl Control {
         all.into_iter().filter(|message| message["folder"] == "inbox").collect()
     }
 
+    /// All email records.
+    pub(crate) fn emails(&self) -> Vec<Value> {
+        self.get("emails")["emails"].as_array().unwrap().clone()
+    }
+
     /// The ids of all incoming email records.
     pub(crate) fn incoming_ids(&self) -> Vec<uuid::Uuid> {
-        let emails = self.get("emails")["emails"].as_array().unwrap().clone();
+        let emails = self.emails();
         let incoming = emails.iter().filter(|email| email["outgoing"] == false);
         incoming.map(|email| email["id"].as_str().unwrap().parse().unwrap()).collect()
     }
 
     /// The Message-Ids of all incoming email records.
     pub(crate) fn incoming_records(&self) -> Vec<String> {
-        let emails = self.get("emails")["emails"].as_array().unwrap().clone();
-        emails
+        self.emails()
             .into_iter()
             .filter(|email| email["outgoing"] == false)
             .map(|email| email["message_id"].as_str().unwrap().to_owned())
@@ -81,7 +85,7 @@ impl Control {
 
     /// The address of a contact who has written before.
     pub(crate) fn known_sender(&self) -> String {
-        let emails = self.get("emails")["emails"].as_array().unwrap().clone();
+        let emails = self.emails();
         let parties = emails.iter().flat_map(|email| email["parties"].as_array().unwrap());
         let mut contacts =
             parties.filter(|party| party["role"] == 1 && party["record"]["table"] == "contact");
