@@ -11,4 +11,5 @@ mod weather;
 mod world;
 
 pub use promises::Broken;
+pub use transport::Sent;
 pub use world::{Report, simulate};

@@ -1,6 +1,9 @@
 //! The two ways between the engine and the sandbox, without a network.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,11 +13,49 @@ use tower::ServiceExt;
 
 /// The engine calls the sandbox.
 #[derive(Debug, Clone)]
-pub(crate) struct InProcess(pub(crate) Arc<Sandbox>);
+pub(crate) struct InProcess {
+    sandbox: Arc<Sandbox>,
+    sent: Arc<Mutex<BTreeSet<Sent>>>,
+}
+
+/// What the engine sent to Microsoft Graph.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sent {
+    /// The method.
+    pub method: String,
+    /// The path below the version.
+    pub path: String,
+    /// The body, which is JSON.
+    pub body: String,
+}
+
+impl InProcess {
+    /// Calls go to the sandbox; what has a body and goes to Graph is noted in `sent`.
+    pub(crate) fn new(sandbox: Arc<Sandbox>, sent: Arc<Mutex<BTreeSet<Sent>>>) -> Self {
+        Self { sandbox, sent }
+    }
+
+    fn note(&self, request: &Request) {
+        let Some(path) = request.url.as_str().strip_prefix(self.sandbox.origins().graph.as_str()) else {
+            return;
+        };
+        if request.body.is_empty() {
+            return;
+        }
+        let path = path.split_once('/').map_or(path, |(_version, path)| path);
+        let sent = Sent {
+            method: request.method.to_string(),
+            path: path.to_owned(),
+            body: String::from_utf8_lossy(&request.body).into_owned(),
+        };
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner).insert(sent);
+    }
+}
 
 #[async_trait]
 impl Transport for InProcess {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        self.note(&request);
         let lost = |fault, detail: &str| {
             TransportError::about(&request, fault, Happened::Perhaps, detail.to_owned())
         };
@@ -27,7 +68,7 @@ impl Transport for InProcess {
             .parse()
             .map_err(|_| lost(TransportFault::Connect, "the address is no URI"))?;
         // A server works on when its caller has given up or was killed: the call is a task of its own.
-        let sandbox = self.0.clone();
+        let sandbox = self.sandbox.clone();
         let work = tokio::spawn(async move { sandbox.call(call).await });
         match tokio::time::timeout(request.timeout, work).await {
             Err(_) => Err(lost(TransportFault::Timeout, "")),

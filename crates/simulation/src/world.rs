@@ -1,6 +1,10 @@
 //! One run: a world, its users, and an engine that is killed and started again.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use hybridge_console::{Console, Liveness, NOTIFICATIONS_PATH, Signal, Wakes};
 use hybridge_core::{ids::TenantId, lane::LaneId};
@@ -30,7 +34,7 @@ use uuid::Uuid;
 
 use crate::{
     promises::{self, Broken},
-    transport::{InProcess, ToConsole},
+    transport::{InProcess, Sent, ToConsole},
     weather::{POISON, Swarm},
 };
 
@@ -45,6 +49,8 @@ pub struct Report {
     pub kills: usize,
     /// Promises that did not hold.
     pub broken: Vec<Broken>,
+    /// What was sent to Microsoft Graph with a body.
+    pub sent: BTreeSet<Sent>,
     /// What happened, line by line.
     pub story: Vec<String>,
 }
@@ -74,6 +80,7 @@ struct Play {
     sick: Option<Uuid>,
     /// The records that were there before the engine first ran.
     before: BTreeSet<Uuid>,
+    sent: Arc<Mutex<BTreeSet<Sent>>>,
     broken: Vec<Broken>,
     story: Vec<String>,
 }
@@ -110,14 +117,17 @@ async fn play(seed: u64) -> Result<Report, String> {
         to_console,
         sick,
         before,
+        sent: Arc::default(),
         broken: Vec::new(),
     };
     play.run().await?;
+    let sent = play.sent.lock().unwrap_or_else(PoisonError::into_inner).clone();
     Ok(Report {
         messages: play.sandbox.graph().census().iter().filter(|entry| entry.folder == "inbox").count(),
         records: play.sandbox.organization().emails().iter().filter(|email| !email.outgoing).count(),
         kills: play.swarm.kills,
         broken: play.broken,
+        sent,
         story: play.story,
     })
 }
@@ -243,7 +253,7 @@ impl Play {
     async fn engine(&self, life: u64) -> Result<Engine, String> {
         let app = self.sandbox.app();
         let origins = self.sandbox.origins();
-        let transport: Arc<dyn Transport> = Arc::new(InProcess(self.sandbox.clone()));
+        let transport: Arc<dyn Transport> = Arc::new(InProcess::new(self.sandbox.clone(), self.sent.clone()));
         let clock = Arc::new(self.clock.clone());
         let chance = Chance::seeded(self.seed.wrapping_mul(1000).wrapping_add(life));
         let credential =

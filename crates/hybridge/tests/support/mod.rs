@@ -9,10 +9,12 @@
 
 mod client;
 mod control;
+mod metadata;
 mod program;
 mod sandbox;
 
 pub(crate) use client::{node, python};
 pub(crate) use control::Control;
+pub(crate) use metadata::Metadata;
 pub(crate) use program::{Ended, Running, hybridge, run, run_on_own_disk};
 pub(crate) use sandbox::Sandbox;
