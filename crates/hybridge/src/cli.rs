@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+use hybridge_sandbox::faults::MailboxFault;
 
 /// Keeps Dynamics 365 on-premises and Exchange Online in step, over Microsoft Graph.
 #[derive(Debug, Parser)]
@@ -188,6 +189,10 @@ pub(crate) struct Size {
     /// The weather: calm, breezy, stormy, or single faults such as throttle=0.05,cut-after=0.01,latency=20..200ms.
     #[arg(long, default_value = "calm")]
     pub(crate) faults: String,
+    /// Something is wrong with a mailbox: <address or number>=<not-enabled (no licence), out-of-scope, unavailable
+    /// or quota-exceeded>. May be given several times.
+    #[arg(long, value_name = "MAILBOX=STATE")]
+    pub(crate) mailbox_state: Vec<MailboxFault>,
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hybridge_core::decision::Outcome;
 use hybridge_store::{Commit, Search, SqliteMode, SqliteStore, Store as _};
@@ -19,7 +19,7 @@ fn configured(sandbox: &Sandbox) -> PathBuf {
 }
 
 /// The decisions that `explain` finds.
-fn explained(configuration: &std::path::Path, what: &str) -> Vec<Value> {
+fn explained(configuration: &Path, what: &str) -> Vec<Value> {
     run(configuration, &["explain", what, "--json"]).json()["decisions"].as_array().unwrap().clone()
 }
 
@@ -206,6 +206,22 @@ fn a_message_that_a_firewall_refuses_stands_alone() {
     assert!(told.contains("403"), "{told}");
     // The mailbox itself is well.
     assert!(run(&configuration, &["status"]).stdout.contains("4 in step"));
+}
+
+#[test]
+fn the_demo_ends_with_what_is_wrong_with_a_mailbox() {
+    let demo = |states: &[&str]| {
+        let arguments = ["demo", "--once", "--mailboxes", "3", "--messages", "12", "--live", "1"];
+        run(Path::new("none.toml"), &[&arguments, states].concat())
+    };
+    let well = demo(&[]);
+    assert_eq!(well.code, 0, "{well:#?}");
+    let ill = demo(&["--mailbox-state", "2=not-enabled"]);
+    assert_eq!(ill.code, 3, "{ill:#?}");
+    assert!(ill.stdout.contains("can't be read") && ill.stdout.contains("licence"), "{}", ill.stdout);
+    let nobody = demo(&["--mailbox-state", "9=not-enabled"]);
+    assert_eq!(nobody.code, 6, "{nobody:#?}");
+    assert!(nobody.stderr.contains("from 1 to 3"), "{nobody:#?}");
 }
 
 /// Ends the pauses of all that waits.

@@ -16,13 +16,13 @@
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use hybridge_sandbox_graph::{Body, EmailAddress, HeaderField, Mail, MailboxState};
+use hybridge_sandbox_graph::{Body, EmailAddress, HeaderField, Mail};
 use hybridge_sandbox_kit::{Call, Reply, json_reply};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
-    faults::{Rule, Weather},
+    faults::{Rule, Weather, state_named},
     world::Sandbox,
 };
 
@@ -145,27 +145,11 @@ struct Named {
 #[serde(deny_unknown_fields)]
 struct NewState {
     mailbox: String,
-    state: State,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum State {
-    Normal,
-    NotEnabled,
-    OutOfScope,
-    Unavailable,
-    QuotaExceeded,
+    state: String,
 }
 
 fn set_state(sandbox: &Sandbox, wanted: &NewState) -> Answer {
-    let state = match wanted.state {
-        State::Normal => MailboxState::Normal,
-        State::NotEnabled => MailboxState::NotEnabled,
-        State::OutOfScope => MailboxState::OutOfScope,
-        State::Unavailable => MailboxState::Unavailable,
-        State::QuotaExceeded => MailboxState::QuotaExceeded,
-    };
+    let state = state_named(&wanted.state).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))?;
     sandbox
         .graph()
         .set_mailbox_state(user(sandbox, &wanted.mailbox)?, state)

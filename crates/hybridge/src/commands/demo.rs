@@ -12,6 +12,7 @@ use std::{
 use hybridge_console::{Console, Liveness};
 use hybridge_engine::Runner;
 use hybridge_sandbox::{Sandbox, company::Company};
+use hybridge_store::Store;
 use prometheus_client::registry::Registry;
 
 use self::{seen::Seen, summary::Summary};
@@ -67,7 +68,7 @@ async fn play(args: &DemoArgs, folder: &Path, output: Output) -> Result<Exit> {
     let progress = bar(inbox as u64, "messages", output);
     seen.show(progress.clone());
     let began = Instant::now();
-    settle(&served.sandbox, &seen).await;
+    settle(&served.sandbox, store.as_ref(), &seen).await?;
     progress.finish_and_clear();
     let first_reading = began.elapsed().as_secs_f64();
     output.line(format!("  first reading: {} messages in {}", seen.concluded(), span(first_reading)));
@@ -76,13 +77,13 @@ async fn play(args: &DemoArgs, folder: &Path, output: Output) -> Result<Exit> {
     output.line("");
     seen.begin_live(served.sandbox.clock().now(), if output.json { None } else { Some(20) });
     write_mail(&mut company, &served.sandbox, args.live).await;
-    settle(&served.sandbox, &seen).await;
+    settle(&served.sandbox, store.as_ref(), &seen).await?;
 
     let summary = Summary::of(store.as_ref(), &seen, &served.sandbox, first_reading).await?;
     for line in summary.lines() {
         output.line(line);
     }
-    let complete = summary.open == 0;
+    let complete = summary.is_complete();
     if args.once {
         output.json(&summary.json());
         output.line("Where to look next: `hybridge demo` without --once stays up, for `hybridge status` and `hybridge explain` to look into;");
@@ -138,16 +139,17 @@ fn listen_address(config: &Config) -> Result<std::net::SocketAddr> {
         .ok_or_else(|| Failure::new(Exit::Unexpected, "the demo has no address to listen on"))
 }
 
-/// Waits until every message in an Inbox has come to a conclusion, or patience ends.
-async fn settle(sandbox: &Sandbox, seen: &Seen) {
+/// Waits until every message in an Inbox that can be read has come to a conclusion, or patience ends.
+async fn settle(sandbox: &Sandbox, store: &dyn Store, seen: &Seen) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
-        let wanted = sandbox.graph().census().iter().filter(|entry| entry.folder == "inbox").count();
-        if seen.concluded() >= wanted {
-            return;
+        let denied = summary::denied(store, sandbox, seen).await?;
+        if seen.concluded() >= summary::inbox(sandbox, &denied) {
+            break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    Ok(())
 }
 
 async fn write_mail(company: &mut Company, sandbox: &Sandbox, count: usize) {

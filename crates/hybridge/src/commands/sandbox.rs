@@ -3,8 +3,9 @@
 use std::{fs, path::Path};
 
 use hybridge_sandbox::{
-    Access, Clock, ServeOptions, Served, Setup,
+    Access, Clock, Sandbox, ServeOptions, Served, Setup,
     company::Company,
+    faults::MailboxFault,
     import::{self, Found},
     serve,
 };
@@ -54,9 +55,34 @@ pub(crate) async fn open(folder: &Path, first_port: Option<u16>, size: &Size) ->
     fs::write(&described, access).map_err(|error| {
         Failure::new(Exit::Storage, format!("{} can't be written: {error}", described.display()))
     })?;
+    for fault in &size.mailbox_state {
+        ail(&served.sandbox, &company, fault)?;
+    }
     // The services themselves are fair while the company moves in; the weather begins now.
     served.sandbox.set_weather(weather);
     Ok((served, company))
+}
+
+/// Lets something be wrong with a mailbox.
+fn ail(sandbox: &Sandbox, company: &Company, fault: &MailboxFault) -> Result<()> {
+    let mailboxes = company.mailboxes();
+    let numbered = fault.mailbox.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    let address = numbered
+        .and_then(|index| mailboxes.get(index))
+        .map_or(fault.mailbox.as_str(), |mailbox| mailbox.address.as_str());
+    let user = sandbox.graph().find_user(address);
+    user.is_some_and(|user| sandbox.graph().set_mailbox_state(user, fault.state).is_ok())
+        .then_some(())
+        .ok_or_else(|| {
+            Failure::new(
+                Exit::Configuration,
+                format!("--mailbox-state: there is no mailbox {:?}", fault.mailbox),
+            )
+            .help(format!(
+                "Name one by its address, or by its number from 1 to {}.",
+                company.mailboxes().len()
+            ))
+        })
 }
 
 async fn start(args: &SandboxStart, output: Output) -> Result<Exit> {

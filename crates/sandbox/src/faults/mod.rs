@@ -1,5 +1,6 @@
 //! Faults on demand: the weather (probabilities) and single faults (the next calls that match).
 
+mod mailboxes;
 mod parse;
 
 use std::{
@@ -13,6 +14,7 @@ use hybridge_sandbox_kit::{Cut, Dice, Face, Reply, json_reply, text_reply};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+pub use mailboxes::{MailboxFault, MailboxFaultError, state_named};
 pub use parse::WeatherError;
 
 /// How likely each fault is, per call (0 to 1), and how slow the services are.

@@ -9,6 +9,7 @@ use hybridge_core::{
     decision::{Decision, Outcome},
     ids::ItemId,
     lane::LaneId,
+    trouble::{Class, Trouble},
 };
 use hybridge_engine::Observer;
 use indicatif::ProgressBar;
@@ -27,6 +28,8 @@ struct Inner {
     live_since: Option<Timestamp>,
     lines_left: usize,
     latencies: Vec<f64>,
+    /// Lanes whose trouble only a person can mend.
+    denied: BTreeMap<LaneId, Trouble>,
 }
 
 impl Seen {
@@ -44,6 +47,11 @@ impl Seen {
         let mut latencies = self.inner().latencies.clone();
         latencies.sort_by(f64::total_cmp);
         latencies
+    }
+
+    /// The lanes whose trouble only a person can mend, with that trouble.
+    pub(super) fn denied(&self) -> BTreeMap<LaneId, Trouble> {
+        self.inner().denied.clone()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -69,6 +77,14 @@ impl Seen {
 }
 
 impl Observer for Seen {
+    fn ran(&self, lane: LaneId, trouble: Option<&Trouble>) {
+        let mut inner = self.inner();
+        match trouble {
+            Some(trouble) if trouble.class == Class::Denied => inner.denied.insert(lane, trouble.clone()),
+            _ => inner.denied.remove(&lane),
+        };
+    }
+
     fn decided(&self, decision: &Decision) {
         let mut inner = self.inner();
         let before = inner.outcomes.insert((decision.lane, decision.item.clone()), decision.outcome.name());
