@@ -140,7 +140,7 @@ pub(crate) async fn engine(
 }
 
 /// Opens the database, making it where there is none.
-pub(crate) async fn open(config: &Config) -> Result<Arc<dyn Store>> {
+pub(crate) async fn open(config: &Config) -> Result<Arc<SqliteStore>> {
     let path = config.path(&config.store.path);
     Ok(Arc::new(SqliteStore::open(&path, SqliteMode::ReadWrite { create: true }).await?))
 }

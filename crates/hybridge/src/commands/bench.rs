@@ -12,6 +12,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 use hybridge_engine::Silent;
+use hybridge_store::Store;
 use serde_json::{Value, json};
 
 use crate::{

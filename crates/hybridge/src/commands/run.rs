@@ -28,7 +28,7 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<Exit> {
     let (stopping, stopped) = watch::channel(false);
 
     let liveness = Arc::new(Liveness::starting());
-    let console = start_console(&config, &engine, store, waker, liveness.clone(), stopped)?;
+    let console = start_console(&config, &engine, store.clone(), waker, liveness.clone(), stopped)?;
     output.line("Hybridge is running. Ctrl-C stops it; `hybridge status` tells how the mailboxes fare.");
     liveness.ready();
 
@@ -53,6 +53,8 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<Exit> {
         // The console ends by itself now; a connection that lingers must not keep the program.
         let _ended = tokio::time::timeout(Duration::from_secs(2), console).await;
     }
+    // After a second Ctrl-C a lane may still hold the database; the next start reads the log then.
+    let _closed = tokio::time::timeout(Duration::from_secs(2), store.close()).await;
     outcome?;
     output.line("Stopped.");
     output.json(&json!({ "stopped": true }));

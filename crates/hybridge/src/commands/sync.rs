@@ -5,10 +5,12 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use hybridge_core::eligibility::Mailbox;
 use hybridge_engine::{Engine, Readiness, RunReport, Setup, Silent, WouldBe};
+use hybridge_store::Store;
 use serde_json::json;
 
 use crate::{
     cli::SyncArgs,
+    config::Config,
     error::{Failure, Result},
     exit::Exit,
     output::{Output, column, local},
@@ -27,7 +29,13 @@ pub(crate) async fn sync(config: &Path, args: &SyncArgs, output: Output) -> Resu
     }
     let _only_one = wiring::lock(&config)?;
     let store = wiring::open(&config).await?;
-    let engine = Arc::new(wiring::engine(&config, store, Arc::new(Silent)).await?);
+    let outcome = work(&config, store.clone(), args, output).await;
+    store.close().await;
+    outcome
+}
+
+async fn work(config: &Config, store: Arc<dyn Store>, args: &SyncArgs, output: Output) -> Result<Exit> {
+    let engine = Arc::new(wiring::engine(config, store, Arc::new(Silent)).await?);
     let mailboxes = chosen(engine.set_up().await?, &args.mailbox)?;
     let bars = Bars::over_mailboxes(mailboxes.len(), output);
     let at_once = config.sync.lanes_at_once;
