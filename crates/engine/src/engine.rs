@@ -168,6 +168,10 @@ impl Engine {
             Some(trouble) => after_trouble(trouble, failures_before + 1, now, &self.chance),
         };
         if let Some(trouble) = &trouble {
+            if matches!(trouble.class, Class::Denied | Class::Gone) {
+                // The user may have been made anew, with the same address and another id.
+                self.store.put_fact(&user_fact(mailbox.id), None).await?;
+            }
             tracing::warn!(%lane, class = %trouble.class, trouble = %trouble.what, "the lane backs off");
         }
         let end = RunEnd { at: now, trouble: trouble.clone(), next_due };

@@ -10,12 +10,12 @@ use hybridge_odata::{
     json_batch::{self, Part, PartAnswer},
     query::{Query, segment},
 };
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use crate::{
     Graph, IMMUTABLE_IDS, Result,
     user::UserRef,
-    wire::{HEADER_EXPANSION, HEADER_FIELDS, WireMessage},
+    wire::{HEADER_EXPANSION, HEADER_FIELDS, WireMessage, null_as_empty},
 };
 
 /// A header field of a message.
@@ -23,9 +23,9 @@ use crate::{
 pub struct HeaderField {
     /// The name.
     pub name: String,
-    /// The value.
+    /// The value; none for a field that stands there empty.
     #[serde(default)]
-    pub value: String,
+    pub value: Option<String>,
 }
 
 /// A whole message, but for the bytes of its attachments.
@@ -44,7 +44,8 @@ pub struct Content {
 impl Content {
     /// The first header field of a name.
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.trim())
+        let field = self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
+        field.value.as_deref().map(str::trim)
     }
 }
 
@@ -83,12 +84,6 @@ struct WireAttachment {
     content_id: Option<String>,
     #[serde(default)]
     content_bytes: Option<String>,
-}
-
-fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    from: D,
-) -> std::result::Result<Vec<T>, D::Error> {
-    Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
 }
 
 impl WireAttachment {

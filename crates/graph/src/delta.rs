@@ -144,6 +144,15 @@ mod tests {
     }
 
     #[test]
+    fn lists_may_be_null() {
+        let entry = entry(
+            r#"{"id":"D","receivedDateTime":"2026-11-01T10:00:00Z","toRecipients":null,"ccRecipients":null,
+                "bccRecipients":null,"singleValueExtendedProperties":null}"#,
+        );
+        assert!(matches!(entry, Entry::Message(header) if header.to.is_empty()), "a list of nobody");
+    }
+
+    #[test]
     fn one_unreadable_entry_keeps_its_id_and_spoils_nothing() {
         assert!(matches!(
             entry(r#"{"id":"C","receivedDateTime":"yesterday"}"#),

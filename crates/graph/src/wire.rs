@@ -6,7 +6,7 @@ use hybridge_core::{
     message::{Importance, InternetMessageId, MessageHeader, MessageKind, Party},
 };
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The properties that the verdict needs, for `$select`.
 pub(crate) const HEADER_FIELDS: &str = "internetMessageId,subject,from,toRecipients,ccRecipients,bccRecipients,\
@@ -31,11 +31,11 @@ pub(crate) struct WireMessage {
     subject: Option<String>,
     #[serde(default)]
     from: Option<WireRecipient>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_empty")]
     to_recipients: Vec<WireRecipient>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_empty")]
     cc_recipients: Vec<WireRecipient>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_empty")]
     bcc_recipients: Vec<WireRecipient>,
     received_date_time: Option<Timestamp>,
     #[serde(default)]
@@ -50,8 +50,15 @@ pub(crate) struct WireMessage {
     conversation_index: Option<String>,
     #[serde(default)]
     parent_folder_id: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_empty")]
     single_value_extended_properties: Vec<WireProperty>,
+}
+
+/// A list that may also be null.
+pub(crate) fn null_as_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(from)?.unwrap_or_default())
 }
 
 #[derive(Deserialize)]

@@ -189,7 +189,7 @@ pub(crate) struct Size {
     /// The weather: calm, breezy, stormy, or single faults such as throttle=0.05,cut-after=0.01,latency=20..200ms.
     #[arg(long, default_value = "calm")]
     pub(crate) faults: String,
-    /// Something is wrong with a mailbox: <address or number>=<not-enabled (no licence), out-of-scope, unavailable
+    /// Something is wrong with a mailbox: its address or number, `=`, then not-enabled (no licence), out-of-scope, unavailable
     /// or quota-exceeded>. May be given several times.
     #[arg(long, value_name = "MAILBOX=STATE")]
     pub(crate) mailbox_state: Vec<MailboxFault>,
