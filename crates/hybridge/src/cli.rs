@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hybridge_sandbox::faults::MailboxFault;
 
@@ -55,6 +55,11 @@ pub(crate) enum Command {
         /// List every mailbox, not only those in trouble.
         #[arg(long)]
         all: bool,
+    },
+    /// Look into certificate files, convert them, make one.
+    Certificate {
+        #[command(subcommand)]
+        command: CertificateCommand,
     },
     /// An emulated tenant and organization on this machine, to try things out.
     Sandbox(SandboxArgs),
@@ -131,6 +136,101 @@ pub(crate) struct SyncArgs {
     /// Ask both sides and show what would be done, but do and store nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertificateCommand {
+    /// Tell what is in a PFX, P7B, PEM or CER file and what it can be used for, and why not.
+    ///
+    /// The password comes from `HYBRIDGE_PFX_PASSWORD`, from --password-file, or is asked for.
+    Inspect {
+        /// The file.
+        file: PathBuf,
+        /// A host name that clients will use; may be given several times.
+        #[arg(long, value_name = "NAME")]
+        host: Vec<String>,
+        /// Only this purpose; the exit code is 3 when the certificate is not good for it.
+        #[arg(long = "for", value_enum, value_name = "PURPOSE")]
+        purpose: Option<PurposeName>,
+        /// A file with the password.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Write a certificate file in another form; the password stays the same.
+    Convert {
+        /// The file.
+        file: PathBuf,
+        /// The form to write.
+        #[arg(long, value_enum)]
+        to: CertificateForm,
+        /// The file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// A file with the password.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        #[command(flatten)]
+        writing: Writing,
+    },
+    /// Make a self-signed certificate with its key, as PFX: for Hybridge's sign-in, or to sign tokens with.
+    ///
+    /// Its password comes from `HYBRIDGE_PFX_PASSWORD` or --password-file; without either one is made and written
+    /// beside the PFX file.
+    New {
+        /// The common name; a generation in it (hybridge-s2s-2026b) tells renewals apart.
+        #[arg(long, default_value = "Hybridge")]
+        name: String,
+        /// How long it is valid.
+        #[arg(long, default_value_t = 730, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+        /// The PFX file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// A file with the password.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        #[command(flatten)]
+        writing: Writing,
+    },
+}
+
+/// How files are written.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Writing {
+    /// Replace the file where it exists.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Only say what would be written.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// The forms that a certificate file can be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CertificateForm {
+    /// PFX, AES: Windows Server 2019 and later, OpenSSL 3.
+    Pfx,
+    /// PFX, Triple DES: every Windows.
+    PfxLegacy,
+    /// Certificate, issuers and unencrypted private key as text.
+    Pem,
+    /// The certificate alone, binary: what portals take.
+    Cer,
+}
+
+/// The purposes by the names that are typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PurposeName {
+    /// Hybridge signs in to Entra ID.
+    EntraApp,
+    /// Dynamics signs server-to-server tokens (`S2STokenIssuer`).
+    TokenSigning,
+    /// TLS of the Dynamics web site.
+    WebTls,
+    /// TLS and service communications of AD FS.
+    AdfsService,
+    /// Claims encryption of Dynamics.
+    ClaimsEncryption,
 }
 
 #[derive(Debug, Args)]

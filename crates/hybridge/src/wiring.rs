@@ -297,7 +297,7 @@ pub(crate) fn make_certificate(folder: &Path) -> Result<()> {
 }
 
 /// Writes a file that only its owner may read.
-fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
     let mut options = File::options();
     options.write(true).create_new(true);

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("graph", &["core", "odata"]),
     ("dynamics", &["core", "odata"]),
     ("store", &["core"]),
+    ("connect", &["identity"]),
     ("engine", &["core", "dynamics", "graph", "net", "odata", "store"]),
     ("console", &["core", "graph", "store"]),
     ("sandbox-kit", &[]),
@@ -28,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "hybridge",
         &[
+            "connect",
             "console",
             "core",
             "dynamics",

@@ -7,7 +7,7 @@ use rcgen::{
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use crate::{Certificate, Error, key::PrivateKey, pfx};
+use crate::{Certificate, Error, PfxForm, key::PrivateKey, pfx};
 
 /// A certificate with its private key: what Hybridge proves to Entra ID who it is with.
 #[derive(Clone)]
@@ -81,8 +81,13 @@ impl Credential {
 
     /// A PFX file with key, certificate and issuers, protected with AES-256. Every call gives other bytes.
     pub fn to_pfx(&self, password: &SecretString) -> Result<Vec<u8>, Error> {
+        self.to_pfx_in(PfxForm::Modern, password)
+    }
+
+    /// A PFX file with key, certificate and issuers, in a form.
+    pub fn to_pfx_in(&self, form: PfxForm, password: &SecretString) -> Result<Vec<u8>, Error> {
         let chain: Vec<_> = std::iter::once(&self.certificate).chain(&self.issuers).cloned().collect();
-        pfx::write(&chain, &self.key, password)
+        pfx::write(&chain, &self.key, password, form)
     }
 
     /// The certificate, then its issuers, as PEM.

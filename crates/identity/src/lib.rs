@@ -9,6 +9,7 @@
 
 mod adfs;
 mod assertion;
+mod bundle;
 mod cache;
 mod certificate;
 mod challenge;
@@ -17,6 +18,7 @@ mod credential;
 mod entra;
 mod error;
 mod exchange;
+mod facts;
 mod key;
 mod pfx;
 #[cfg(test)]
@@ -27,12 +29,15 @@ mod token;
 
 pub use adfs::{AdfsFault, AdfsParts, AdfsRefusal, AdfsTokens, ClaimsSignIn, OrganizationSignIn};
 pub use assertion::{AssertionAlgorithm, ClientAssertion};
+pub use bundle::{Bundle, Container};
 pub use certificate::{Certificate, Validity};
 pub use challenge::{Challenge, offered_schemes, parse_challenge};
 pub use cloud::{Cloud, Tenant, UnknownCloud, UnusableTenant};
 pub use credential::Credential;
 pub use entra::{EntraFault, EntraParts, EntraRefusal, EntraTenant, EntraTokens, KeyProblem, discover_entra};
 pub use error::{Error, PfxError};
+pub use facts::{CertificateFacts, KeyKind};
+pub use pfx::{KeySpec, PfxFacts, PfxForm, Protection, WindowsKey};
 pub use token::{Token, TokenSource};
 
 /// A text that is never printed and is wiped from memory when dropped.

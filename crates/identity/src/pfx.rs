@@ -1,12 +1,16 @@
 //! Reading and writing PKCS #12 files, in the terms of this crate.
 
+mod envelope;
+
 use p12_keystore::{
-    KeyStore, KeyStoreEntry, Pkcs12Archive, PrivateKey as BaggedKey, PrivateKeyChain,
-    error::Error as Pkcs12Error,
+    EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, Pkcs12Archive, PrivateKey as BaggedKey,
+    PrivateKeyChain, error::Error as Pkcs12Error,
 };
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{Certificate, Error, PfxError, key::PrivateKey};
+
+pub use envelope::{KeySpec, PfxFacts, Protection, WindowsKey};
 
 /// The algorithm identifier of RSA keys (RFC 8017, appendix C).
 const RSA: &str = "1.2.840.113549.1.1.1";
@@ -37,11 +41,34 @@ pub(crate) fn read(bytes: &[u8], password: &SecretString) -> Result<(Vec<Certifi
     Err(PfxError::NoCertificate.into())
 }
 
-/// Writes a file as Windows 10 1709, Windows Server 2019 and OpenSSL 3 do: AES-256 and SHA-256.
+/// The key specification of each key, in the order of the file.
+pub(crate) fn key_specs(bytes: &[u8], password: &SecretString) -> Result<Vec<Option<KeySpec>>, Error> {
+    let archive = Pkcs12Archive::from_pkcs12(bytes, password.expose_secret()).map_err(explain)?;
+    Ok(archive.keys.iter().map(|bag| envelope::key_spec(bag.key.as_der())).collect())
+}
+
+/// The certificates of a file that holds no key.
+pub(crate) fn certificates(bytes: &[u8], password: &SecretString) -> Result<Vec<Certificate>, Error> {
+    let archive = Pkcs12Archive::from_pkcs12(bytes, password.expose_secret()).map_err(explain)?;
+    archive.certs.iter().map(|bag| Certificate::from_der(bag.cert.as_der())).collect()
+}
+
+/// How a PFX file is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PfxForm {
+    /// AES-256 and SHA-256, as Windows Server 2019 and OpenSSL 3 write it.
+    #[default]
+    Modern,
+    /// Triple DES and SHA-1, which every Windows reads.
+    Legacy,
+}
+
+/// Writes a file.
 pub(crate) fn write(
     chain: &[Certificate],
     key: &PrivateKey,
     password: &SecretString,
+    form: PfxForm,
 ) -> Result<Vec<u8>, Error> {
     let unwritable = |error: Pkcs12Error| Error::from(PfxError::Unwritable { detail: error.to_string() });
     let bagged = BaggedKey::from_der(key.pkcs8().expose_secret()).map_err(unwritable)?;
@@ -54,7 +81,15 @@ pub(crate) fn write(
     let mut store = KeyStore::new();
     let entry = PrivateKeyChain::new(thumbprint.as_str(), bagged, certificates);
     store.add_entry("hybridge", KeyStoreEntry::PrivateKeyChain(entry));
-    store.writer(password.expose_secret()).write().map_err(unwritable)
+    let writer = store.writer(password.expose_secret());
+    match form {
+        PfxForm::Modern => writer.write(),
+        PfxForm::Legacy => writer
+            .encryption_algorithm(EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc)
+            .mac_algorithm(MacAlgorithm::HmacSha1)
+            .write(),
+    }
+    .map_err(unwritable)
 }
 
 fn chain_from(own: &Certificate, all: &[Certificate]) -> Vec<Certificate> {

@@ -14,7 +14,7 @@ use url::Url;
 use uuid::Uuid;
 
 pub(crate) use load::load;
-pub(crate) use secret::SecretSource;
+pub(crate) use secret::{SecretSource, pfx_password};
 pub(crate) use template::{Answers, render};
 
 /// The whole configuration.

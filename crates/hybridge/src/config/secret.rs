@@ -47,3 +47,18 @@ impl SecretSource {
         }
     }
 }
+/// The password of a certificate file: from a file, from `HYBRIDGE_PFX_PASSWORD`, or asked for on the terminal.
+pub(crate) fn pfx_password(file: Option<&Path>) -> Result<SecretString> {
+    const VARIABLE: &str = "HYBRIDGE_PFX_PASSWORD";
+    let source = match file {
+        Some(path) => SecretSource::File(path.display().to_string()),
+        None if env::var_os(VARIABLE).is_some() => SecretSource::Env(VARIABLE.to_owned()),
+        None if std::io::stdin().is_terminal() => SecretSource::Prompt("Password of the PFX file".to_owned()),
+        None => {
+            return Err(Failure::new(Exit::Configuration, "the password of the PFX file is not known").help(
+                format!("Set {VARIABLE}, name a file with --password-file, or run this on a terminal."),
+            ));
+        }
+    };
+    source.fetch(Path::new(""), "the password of the PFX file")
+}
