@@ -10,6 +10,10 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/graph/v
 
 /// Checks every entity of an answer against Microsoft's published metadata, where that is at hand.
 pub(super) fn check(body: &Value) {
+    if let Some(responses) = body.get("responses").and_then(Value::as_array) {
+        // A batch: what stands in it is as good as what is answered by itself.
+        responses.iter().filter_map(|response| response.get("body")).for_each(check);
+    }
     let context = body.get("@odata.context").and_then(Value::as_str).unwrap_or_default();
     let fragment = context.rsplit_once('#').map_or("", |(_, fragment)| fragment);
     let Some(entity) = entity_of(fragment) else { return };
