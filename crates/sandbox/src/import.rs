@@ -21,8 +21,9 @@ pub struct Found {
 
 /// Walks files and folders and hands every message found to `take`.
 ///
-/// A folder with `cur` and `new` is a Maildir; other folders are searched for `.eml`, `.mbox` and Maildirs
-/// below them. A file that begins with `From ` is an mbox, any other one a single message.
+/// A folder with `cur` and `new` is a Maildir; its subfolders (Maildir++, `.Archive`) are Maildirs too. Other
+/// folders are searched for `.eml`, `.mbox`, files that begin as an mbox does, and Maildirs below them. A file that
+/// begins with `From ` is an mbox, any other one a single message.
 ///
 /// # Errors
 /// What `take` returns; a file that can't be read is handed to it as a [`Found`] with its error.
@@ -50,6 +51,11 @@ fn walk_folder<E>(folder: &Path, take: &mut impl FnMut(Found) -> Result<(), E>) 
     let maildir = folder.join("cur").is_dir() && folder.join("new").is_dir();
     let folders =
         if maildir { vec![folder.join("cur"), folder.join("new")] } else { vec![folder.to_path_buf()] };
+    if maildir {
+        for below in subfolders(folder) {
+            walk_folder(&below, take)?;
+        }
+    }
     for folder in folders {
         let mut entries: Vec<PathBuf> = match fs::read_dir(&folder) {
             Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
@@ -61,13 +67,26 @@ fn walk_folder<E>(folder: &Path, take: &mut impl FnMut(Found) -> Result<(), E>) 
         entries.sort();
         for entry in entries {
             let kind = entry.extension().map(std::ffi::OsStr::to_ascii_lowercase);
-            let wanted = maildir || kind.is_some_and(|kind| kind == "eml" || kind == "mbox" || kind == "mbx");
+            let named = kind.is_some_and(|kind| kind == "eml" || kind == "mbox" || kind == "mbx");
+            // Thunderbird and many others keep an mbox under the bare name of its folder.
+            let wanted = maildir || named || entry.is_file() && starts_like_mbox(&entry).unwrap_or(false);
             if entry.is_dir() && !maildir || entry.is_file() && wanted {
                 walk(&entry, take)?;
             }
         }
     }
     Ok(())
+}
+
+/// The Maildir++ folders inside a Maildir.
+fn subfolders(maildir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(maildir) else { return Vec::new() };
+    let mut below: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join("cur").is_dir() && path.join("new").is_dir())
+        .collect();
+    below.sort();
+    below
 }
 
 fn starts_like_mbox(path: &Path) -> io::Result<bool> {
@@ -111,12 +130,19 @@ mod tests {
         fs::create_dir_all(at("box/tmp")).unwrap();
         fs::write(at("box/cur/1:2,S"), "Subject: d\n\n").unwrap();
         fs::write(at("box/tmp/2"), "Subject: half-written\n\n").unwrap();
+        fs::write(at("Sent"), "From x\nSubject: e\n\ne\n").unwrap();
+        for place in ["cur", "new"] {
+            fs::create_dir_all(at("box/.Archive.2025").join(place)).unwrap();
+        }
+        fs::write(at("box/.Archive.2025/new/3"), "Subject: f\n\n").unwrap();
         assert_eq!(
             collect(folder.path()),
             [
+                ("Sent".into(), 1, 14),
                 ("a.eml".into(), 1, 13),
                 ("b.mbox".into(), 1, 14),
                 ("b.mbox".into(), 2, 19),
+                ("3".into(), 1, 12),
                 ("1:2,S".into(), 1, 12)
             ]
         );
