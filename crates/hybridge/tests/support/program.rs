@@ -49,12 +49,13 @@ pub(crate) fn run_on_own_disk(
     arguments: &[&str],
 ) -> Option<Ended> {
     let namespace = ["--user", "--map-root-user", "--mount"];
-    if !Command::new("unshare").args(namespace).arg("true").status().is_ok_and(|status| status.success()) {
+    let mount =
+        format!("mount -t tmpfs -o size=64m tmpfs \"$0\" && {prepare} && mount -o remount,{options} \"$0\"");
+    let possible = Command::new("unshare").args(namespace).args(["sh", "-c", &mount]).arg(disk).output();
+    if !possible.is_ok_and(|tried| tried.status.success()) {
         return None;
     }
-    let script = format!(
-        "mount -t tmpfs -o size=64m tmpfs \"$0\" && {prepare} && mount -o remount,{options} \"$0\" && exec \"$@\""
-    );
+    let script = format!("{mount} && exec \"$@\"");
     let program = hybridge(configuration, arguments);
     let mut command = Command::new("unshare");
     command.args(namespace).args(["sh", "-c", &script]).arg(disk);
