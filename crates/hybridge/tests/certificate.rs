@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use support::{Ended, run};
+use support::{Ended, python_with, run};
 
 const PASSWORD: &str = "Pässwörd 1";
 
@@ -174,6 +174,39 @@ fn what_hybridge_writes_is_read_by_openssl() {
     let described =
         certificate(&folder, &["inspect", "./old.pfx", "--password-file", "./password", "--json"]).json();
     assert_eq!(described["form"], "PFX, protected with Triple DES");
+}
+
+#[test]
+fn pythons_cryptography_and_hybridge_read_each_others_files() {
+    let folder = folder("python");
+    made_by_openssl(&folder);
+    let password = folder.join("password");
+    let thumbprint = python_with("pfx.py", &["write".as_ref(), folder.as_os_str(), password.as_os_str()]);
+    for (file, form) in [
+        ("./python-modern.pfx", "PFX, protected with AES"),
+        ("./python-legacy.pfx", "PFX, protected with Triple DES"),
+    ] {
+        let told = certificate(&folder, &["inspect", file, "--password-file", "./password", "--json"]).json();
+        assert_eq!((told["form"].as_str(), &told["has_key"]), (Some(form), &true.into()), "{file}");
+        assert_eq!(told["certificates"][0]["thumbprint"], thumbprint["thumbprint"], "{file}");
+    }
+    for (to, out) in [("pfx", "new.pfx"), ("pfx-legacy", "old.pfx")] {
+        let arguments = [
+            "convert",
+            "./python-modern.pfx",
+            "--to",
+            to,
+            "--out",
+            &format!("./{out}"),
+            "--password-file",
+            "./password",
+        ];
+        assert_eq!(certificate(&folder, &arguments).code, 0);
+        let seen =
+            python_with("pfx.py", &["read".as_ref(), folder.join(out).as_os_str(), password.as_os_str()]);
+        assert_eq!(seen["thumbprint"], thumbprint["thumbprint"], "{out}");
+        assert_eq!((&seen["pair"], &seen["issuers"]), (&true.into(), &1.into()), "{out}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The client libraries of other makers, each driven by a small script in `tests/clients/`.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -11,10 +12,15 @@ use super::Sandbox;
 
 /// Runs a Python script against a sandbox; what it saw.
 pub(crate) fn python(script: &str, sandbox: &Sandbox) -> Value {
+    python_with(script, &[sandbox.description_file().as_os_str()])
+}
+
+/// Runs a Python script with arguments; what it saw.
+pub(crate) fn python_with(script: &str, arguments: &[&OsStr]) -> Value {
     let mut command = Command::new("python3");
     command
         .arg(scripts().join("python").join(script))
-        .arg(sandbox.description_file())
+        .args(arguments)
         .env("PYTHONPATH", libraries().join("python"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         // These would win over the certificate authority that the scripts name.

@@ -13,7 +13,7 @@ mod metadata;
 mod program;
 mod sandbox;
 
-pub(crate) use client::{node, python};
+pub(crate) use client::{node, python, python_with};
 pub(crate) use control::Control;
 pub(crate) use metadata::Metadata;
 pub(crate) use program::{Ended, Running, hybridge, run, run_on_own_disk};
