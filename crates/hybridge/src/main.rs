@@ -9,7 +9,7 @@ mod output;
 mod progress;
 mod wiring;
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
 use cli::{BenchCommand, Cli, Command};
@@ -20,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(cli.verbose, matches!(cli.command, Command::Simulate(_)));
+    wrap_failures_for(std::io::stderr().is_terminal());
     let output = Output { json: cli.json };
     match run(cli, output) {
         Ok(exit) => exit.into(),
@@ -55,6 +56,14 @@ fn run(cli: Cli, output: Output) -> error::Result<Exit> {
     }
 }
 
+/// Failures are wrapped for people at a terminal only: in a log file a line is a line, whatever is looked for in it.
+fn wrap_failures_for(terminal: bool) {
+    let hook = miette::set_hook(Box::new(move |_| {
+        Box::new(miette::MietteHandlerOpts::new().wrap_lines(terminal).break_words(false).build())
+    }));
+    debug_assert!(hook.is_ok(), "the hook is set once, at the start");
+}
+
 /// The log goes to standard error; `HYBRIDGE_LOG` takes a filter (`hybridge_engine=debug`).
 fn start_log(verbose: u8, simulated: bool) {
     let level = match verbose {
@@ -69,8 +78,7 @@ fn start_log(verbose: u8, simulated: bool) {
         CRATES.map(|name| format!("{name}={level}")).join(",")
     ));
     let filter = EnvFilter::try_from_env("HYBRIDGE_LOG").unwrap_or(fallback);
-    let colour =
-        std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
