@@ -1,14 +1,18 @@
-use hybridge_core::verdict::{ReasonCode, Verdict};
+use hybridge_core::{
+    message::InternetMessageId,
+    verdict::{ReasonCode, Verdict},
+};
 use hybridge_odata::{
     Answer, Error,
     multipart::{self, Part},
     query::{Query, literal},
 };
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::{
     Dynamics, Result,
-    envelope::Envelope,
+    envelope::{Envelope, Thread},
     route::{Route, lacks_operation},
     soap::{self, Request},
 };
@@ -52,6 +56,24 @@ fn read(answer: &Answer) -> Result<Verdict> {
 }
 
 impl Dynamics {
+    /// Asks about a message that nobody sent: the answer does not matter, the road does. An organization that
+    /// processes its email itself refuses.
+    pub async fn try_email_messages(&self) -> Result<()> {
+        let id = format!("<{}@hybridge.invalid>", Uuid::new_v4());
+        let Some(message_id) = InternetMessageId::new(&id) else { return Ok(()) };
+        let nobody = "nobody@hybridge.invalid".to_owned();
+        let question = Envelope {
+            message_id,
+            subject: "Is this thing on?".to_owned(),
+            from: nobody.clone(),
+            to: nobody,
+            cc: String::new(),
+            bcc: String::new(),
+            thread: Thread::default(),
+        };
+        self.check_incoming(&[question]).await?.into_iter().collect::<Result<Vec<_>>>().map(drop)
+    }
+
     /// Asks the organization about messages, in batches; the answers come in order.
     ///
     /// # Errors

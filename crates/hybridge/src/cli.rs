@@ -56,6 +56,8 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Set up the trust between Exchange Online and Dynamics: see what is missing, do it, prove it, take it back.
+    Connect(ConnectArgs),
     /// Look into certificate files, convert them, make one.
     Certificate {
         #[command(subcommand)]
@@ -136,6 +138,41 @@ pub(crate) struct SyncArgs {
     /// Ask both sides and show what would be done, but do and store nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArgs {
+    #[command(subcommand)]
+    pub(crate) verb: ConnectVerb,
+    /// Only this step (can be given several times); `connect plan` names them.
+    #[arg(long, global = true, value_name = "STEP")]
+    pub(crate) step: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum ConnectVerb {
+    /// What is there and what would be changed. Changes nothing.
+    Plan {
+        /// Show every value that would change.
+        #[arg(long)]
+        details: bool,
+    },
+    /// Do what is missing, step by step; stops at the first failure, and goes on from there next time.
+    Apply {
+        /// Only show what would be done, as `connect plan` does.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Prove every step by using it.
+    Verify,
+    /// Put back what was there before Hybridge changed it, as the audit log tells.
+    Undo {
+        /// Only show what would be put back.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// The audit log: who changed what when, what was there before and after.
+    Log,
 }
 
 #[derive(Debug, Subcommand)]
@@ -268,6 +305,9 @@ pub(crate) struct SandboxStart {
     /// The folder that certificates, passwords and the ready configuration are written to.
     #[arg(long, default_value = "sandbox", value_name = "FOLDER")]
     pub(crate) folder: PathBuf,
+    /// Leave the trust to `hybridge connect`: no app registration yet, and Dynamics processes its email itself.
+    #[arg(long)]
+    pub(crate) unconnected: bool,
     /// The first of five ports; without it free ones are chosen.
     #[arg(long)]
     pub(crate) port: Option<u16>,

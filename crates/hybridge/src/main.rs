@@ -7,6 +7,7 @@ mod error;
 mod exit;
 mod output;
 mod progress;
+mod trust;
 mod wiring;
 
 use std::{io::IsTerminal, process::ExitCode};
@@ -44,6 +45,7 @@ fn run(cli: Cli, output: Output) -> error::Result<Exit> {
         Command::Run => runtime.block_on(commands::run::run(config, output)),
         Command::Sync(args) => runtime.block_on(commands::sync::sync(config, &args, output)),
         Command::Explain { what } => runtime.block_on(commands::explain::explain(config, &what, output)),
+        Command::Connect(args) => runtime.block_on(commands::connect::connect(config, &args, output)),
         Command::Status { all } => runtime.block_on(commands::status::status(config, all, output)),
         Command::Certificate { command } => commands::certificate::certificate(&command, output),
         Command::Sandbox(args) => runtime.block_on(commands::sandbox::sandbox(args, output)),

@@ -23,6 +23,7 @@ use hybridge_odata::{
 use hybridge_store::{MemoryStore, SqliteMode, SqliteStore, Store};
 use jiff::Timestamp;
 use url::Url;
+use uuid::Uuid;
 
 use crate::{
     config::{CloudName, Config},
@@ -46,26 +47,76 @@ pub(crate) struct Sides {
     pub(crate) chance: Chance,
 }
 
-impl Sides {
-    /// Connects what the configuration names. Nothing is asked of either side yet.
-    pub(crate) fn of(config: &Config, route: Option<Route>) -> Result<Self> {
-        let transport: Arc<dyn Transport> = Arc::new(https(config)?);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let chance = Chance::from_system();
-        let cloud = cloud(config);
-        let credential = Arc::new(credential(config)?);
-        days_left(&credential, clock.now())?;
-        let entra = Arc::new(EntraTokens::new(EntraParts {
-            cloud: cloud.clone(),
+/// What everything that reaches out has in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Ground {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Chance,
+    pub(crate) cloud: Cloud,
+    pub(crate) tenant: Tenant,
+}
+
+impl Ground {
+    pub(crate) fn of(config: &Config) -> Result<Self> {
+        Ok(Self {
+            transport: Arc::new(https(config)?),
+            clock: Arc::new(SystemClock),
+            chance: Chance::from_system(),
+            cloud: cloud(config),
             tenant: Tenant::Id(config.tenant.id),
-            client_id: config.tenant.client_id,
+        })
+    }
+
+    /// Tokens for an application.
+    pub(crate) fn entra(&self, client_id: Uuid, credential: Arc<Credential>) -> Arc<EntraTokens> {
+        Arc::new(EntraTokens::new(EntraParts {
+            cloud: self.cloud.clone(),
+            tenant: self.tenant.clone(),
+            client_id,
             credential,
-            scope: cloud.scope(),
+            scope: self.cloud.scope(),
             algorithm: AssertionAlgorithm::default(),
-            transport: transport.clone(),
-            clock: clock.clone(),
-            chance: chance.clone(),
-        }));
+            transport: self.transport.clone(),
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+        }))
+    }
+
+    /// A service behind tokens.
+    pub(crate) fn service(
+        &self,
+        name: &'static str,
+        root: Url,
+        tokens: Arc<dyn TokenSource>,
+        gate: Arc<dyn Gate>,
+    ) -> Service {
+        Service::new(ServiceParts {
+            name,
+            root,
+            transport: self.transport.clone(),
+            tokens,
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+            gate,
+            patience: Patience::default(),
+        })
+    }
+
+    /// Microsoft Graph behind tokens.
+    pub(crate) fn graph(&self, tokens: Arc<dyn TokenSource>) -> Result<Graph> {
+        let root =
+            self.cloud.graph_root().parse::<Url>().map_err(|error| bad_url("[tenant] graph", error))?;
+        let gate = Arc::new(PerMailbox::new(GRAPH_CALLS_AT_ONCE));
+        Ok(Graph::new(self.service("Microsoft Graph", join(&root, "v1.0/")?, tokens, gate)))
+    }
+
+    /// The organization, and the service account's tokens.
+    pub(crate) fn organization(
+        &self,
+        config: &Config,
+        route: Option<Route>,
+    ) -> Result<(Dynamics, Arc<AdfsTokens>)> {
         let organization = &config.organization;
         let password = organization.password.fetch(&config.folder, "the service account's password")?;
         let adfs = Arc::new(AdfsTokens::new(AdfsParts {
@@ -76,38 +127,29 @@ impl Sides {
                 password,
                 resource: None,
             },
-            transport: transport.clone(),
-            clock: clock.clone(),
-            chance: chance.clone(),
+            transport: self.transport.clone(),
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
         }));
-        let service = |name: &'static str, root: Url, tokens: Arc<dyn TokenSource>, gate: Arc<dyn Gate>| {
-            Service::new(ServiceParts {
-                name,
-                root,
-                transport: transport.clone(),
-                tokens,
-                clock: clock.clone(),
-                chance: chance.clone(),
-                gate,
-                patience: Patience::default(),
-            })
-        };
-        let graph_root = join(
-            &cloud.graph_root().parse::<Url>().map_err(|error| bad_url("[tenant] graph", error))?,
-            "v1.0/",
-        )?;
-        let graph = Graph::new(service(
-            "Microsoft Graph",
-            graph_root,
-            entra.clone(),
-            Arc::new(PerMailbox::new(GRAPH_CALLS_AT_ONCE)),
-        ));
         let root = rooted(&organization.url);
         let api = join(&root, &format!("api/data/v{}/", organization.api_version))?;
         let gate: Arc<dyn Gate> = Arc::new(Adaptive::new(4, organization.calls_at_once));
-        let web_api = service("the organization", api, adfs.clone(), gate.clone());
-        let soap = service("the organization", root, adfs.clone(), gate);
-        let dynamics = Dynamics::new(web_api, soap, route);
+        let web_api = self.service("the organization", api, adfs.clone(), gate.clone());
+        let soap = self.service("the organization", root, adfs.clone(), gate);
+        Ok((Dynamics::new(web_api, soap, route), adfs))
+    }
+}
+
+impl Sides {
+    /// Connects what the configuration names. Nothing is asked of either side yet.
+    pub(crate) fn of(config: &Config, route: Option<Route>) -> Result<Self> {
+        let ground = Ground::of(config)?;
+        let credential = Arc::new(credential(config)?);
+        days_left(&credential, ground.clock.now())?;
+        let entra = ground.entra(config.client_id()?, credential);
+        let graph = ground.graph(entra.clone())?;
+        let (dynamics, adfs) = ground.organization(config, route)?;
+        let Ground { transport, clock, chance, cloud, .. } = ground;
         Ok(Self { graph, dynamics, entra, adfs, cloud, transport, clock, chance })
     }
 }
@@ -296,6 +338,17 @@ pub(crate) fn make_certificate(folder: &Path) -> Result<()> {
         .map_err(|error| failed("hybridge-certificate.pem", error.to_string()))
 }
 
+/// Replaces a file as a whole: written aside and renamed, so that nothing half-written stays behind.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let written = fs::write(&aside, bytes).and_then(|()| fs::rename(&aside, path));
+    if written.is_err() {
+        let _left = fs::remove_file(&aside);
+    }
+    written
+}
+
 /// Writes a file that only its owner may read.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
@@ -310,7 +363,7 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// With a slash at the end, without which joining would lose the last segment (dynamics.md section 1).
-fn rooted(url: &Url) -> Url {
+pub(crate) fn rooted(url: &Url) -> Url {
     let mut url = url.clone();
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));

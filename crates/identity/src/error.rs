@@ -95,6 +95,18 @@ pub enum Error {
         /// The token endpoint.
         address: String,
     },
+    /// Nobody typed the code in.
+    #[error("nobody signed in with the code that was shown")]
+    SignInNotFinished {
+        /// When it was shown.
+        since: jiff::Timestamp,
+    },
+    /// A person's sign-in was refused.
+    #[error("the sign-in was refused: {detail}")]
+    SignInRefused {
+        /// Entra ID's words.
+        detail: String,
+    },
     /// An answer that is neither a token nor an explained refusal.
     #[error("{address} answered {status}: {detail}")]
     UnexpectedAnswer {
@@ -172,6 +184,13 @@ impl Error {
                 "Let AD FS be reached with https, and correct its address in the deployment's claims settings."
                     .to_owned()
             }
+            Self::SignInNotFinished { .. } => {
+                "Run the command again, open the page it shows and type the code in within 15 minutes.".to_owned()
+            }
+            Self::SignInRefused { .. } => "Sign in with an account that has the roles named above; a policy of the \
+                 tenant may forbid device codes: then give a token in HYBRIDGE_DIRECTORY_TOKEN or \
+                 HYBRIDGE_EXCHANGE_TOKEN."
+                .to_owned(),
             Self::UnexpectedAnswer { address, .. } => format!(
                 "Open {address} in a browser on this machine: a proxy may stand in between, or the address is \
                  not that of a sign-in service."

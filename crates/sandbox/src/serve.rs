@@ -34,7 +34,7 @@ pub struct Access {
     /// The tenant.
     pub tenant_id: Uuid,
     /// Hybridge's app registration in it.
-    pub client_id: Uuid,
+    pub client_id: Option<Uuid>,
     /// Entra ID.
     pub entra: Url,
     /// Microsoft Graph, without the version segment.
@@ -143,6 +143,7 @@ pub async fn serve(options: ServeOptions, setup: Setup) -> Result<Served, ServeE
     let acceptor = TlsAcceptor::from(Arc::new(authority.server_config()?));
     let outbound = HttpsOutbound::trusting(&authority.certificate_pem())
         .map_err(|error| ServeError::Certificate(error.0))?;
+    let connected = setup.connected;
     let sandbox = Sandbox::new(origins.clone(), Arc::new(outbound), setup);
     sandbox.graph().change_options(|graph| {
         graph.upload_origin = Some(upload.clone());
@@ -152,7 +153,7 @@ pub async fn serve(options: ServeOptions, setup: Setup) -> Result<Served, ServeE
     let files = files::write(&options.folder, &authority, sandbox.app())?;
     let access = Access {
         tenant_id: sandbox.app().tenant_id,
-        client_id: sandbox.app().client_id,
+        client_id: connected.then(|| sandbox.app().client_id),
         entra: origins.entra,
         graph: origins.graph,
         upload,

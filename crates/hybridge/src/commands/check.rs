@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use hybridge_core::trouble::Trouble;
-use hybridge_dynamics::{Channel, Envelope, Thread};
+use hybridge_dynamics::Channel;
 use hybridge_engine::{Engine, Options, Parts, Readiness, Setup, Silent};
 use hybridge_identity::{Tenant, TokenSource, discover_entra};
 use hybridge_net::Clock;
@@ -179,26 +179,13 @@ impl Report {
         Some(setup)
     }
 
-    /// Asks about a message that nobody sent: the answer does not matter, the road does.
+    /// Whether the messages of an external synchroniser are answered.
     async fn messages(&mut self, sides: &Sides) {
-        let message_id = format!("<{}@hybridge.invalid>", sides.chance.uuid());
-        let Some(message_id) = hybridge_core::message::InternetMessageId::new(&message_id) else { return };
-        let question = Envelope {
-            message_id,
-            subject: "Is this thing on?".to_owned(),
-            from: "nobody@hybridge.invalid".to_owned(),
-            to: "nobody@hybridge.invalid".to_owned(),
-            cc: String::new(),
-            bcc: String::new(),
-            thread: Thread::default(),
-        };
-        let answers = sides.dynamics.check_incoming(&[question]).await;
-        let answered =
-            answers.and_then(|answers| answers.into_iter().collect::<hybridge_dynamics::Result<Vec<_>>>());
+        let answered = sides.dynamics.try_email_messages().await;
         let road = sides.dynamics.route().map(|route| format!("over {route}")).unwrap_or_default();
         self.tried(
             "CheckIncomingEmail",
-            answered.map(|_| ((), road)).map_err(|error| organization(&hybridge_dynamics::trouble(&error))),
+            answered.map(|()| ((), road)).map_err(|error| organization(&hybridge_dynamics::trouble(&error))),
         );
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod certificate;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod init;

@@ -33,15 +33,22 @@ pub(crate) async fn sandbox(args: SandboxArgs, output: Output) -> Result<Exit> {
 }
 
 /// A sandbox on the wire with its company in it.
-pub(crate) async fn open(folder: &Path, first_port: Option<u16>, size: &Size) -> Result<(Served, Company)> {
+pub(crate) async fn open(
+    folder: &Path,
+    first_port: Option<u16>,
+    size: &Size,
+    connected: bool,
+) -> Result<(Served, Company)> {
     let weather = size.faults.parse().map_err(|error: hybridge_sandbox::faults::WeatherError| {
         Failure::new(Exit::Configuration, error.to_string())
     })?;
     let options = ServeOptions { folder: folder.to_path_buf(), first_port };
-    let served = serve(options, Setup::new(Clock::system(), size.seed)).await.map_err(|error| {
-        Failure::new(Exit::Configuration, error.to_string())
-            .help("Choose other ports with --port, or another --folder.")
-    })?;
+    let served = serve(options, Setup { connected, ..Setup::new(Clock::system(), size.seed) })
+        .await
+        .map_err(|error| {
+            Failure::new(Exit::Configuration, error.to_string())
+                .help("Choose other ports with --port, or another --folder.")
+        })?;
     let mut company = Company::found(&served.sandbox, size.mailboxes)
         .map_err(|error| Failure::new(Exit::Unexpected, error.to_string()))?;
     company.fill(&served.sandbox, size.messages);
@@ -86,7 +93,7 @@ fn ail(sandbox: &Sandbox, company: &Company, fault: &MailboxFault) -> Result<()>
 }
 
 async fn start(args: &SandboxStart, output: Output) -> Result<Exit> {
-    let (served, company) = open(&args.folder, args.port, &args.size).await?;
+    let (served, company) = open(&args.folder, args.port, &args.size, !args.unconnected).await?;
     let access = &served.access;
     output.json(&described(access, &company, &args.folder));
     for line in introduction(access, &company, &args.folder) {
@@ -158,7 +165,7 @@ fn introduction(access: &Access, company: &Company, folder: &Path) -> Vec<String
 fn configuration(access: &Access) -> String {
     render(&Answers {
         tenant_id: access.tenant_id.to_string(),
-        client_id: access.client_id.to_string(),
+        client_id: access.client_id.map(|id| id.to_string()),
         certificate: "hybridge.pfx".to_owned(),
         certificate_password: Some("{ file = \"pfx-password\" }".to_owned()),
         authority: Some(access.entra.to_string()),
@@ -170,6 +177,7 @@ fn configuration(access: &Access) -> String {
         authorities: vec!["ca.pem".to_owned()],
         listen: Some("127.0.0.1:8380".to_owned()),
         notification_url: Some(format!("http://127.0.0.1:8380{}", hybridge_console::NOTIFICATIONS_PATH)),
+        exchange: Some(access.graph.to_string()),
     })
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone)]
 pub(crate) struct Answers {
     pub(crate) tenant_id: String,
-    pub(crate) client_id: String,
+    /// Without one, `hybridge connect apply` registers the application and writes it.
+    pub(crate) client_id: Option<String>,
     pub(crate) certificate: String,
     /// As it stands in the file: `{ env = "…" }`.
     pub(crate) certificate_password: Option<String>,
@@ -18,6 +19,8 @@ pub(crate) struct Answers {
     pub(crate) authorities: Vec<String>,
     pub(crate) listen: Option<String>,
     pub(crate) notification_url: Option<String>,
+    /// Exchange Online's administration, where it is not Microsoft's.
+    pub(crate) exchange: Option<String>,
 }
 
 /// Writes a configuration with comments.
@@ -36,7 +39,10 @@ pub(crate) fn render(answers: &Answers) -> String {
     );
     line("[tenant]");
     line(&format!("id = {}", quoted(&answers.tenant_id)));
-    line(&format!("client_id = {}", quoted(&answers.client_id)));
+    match &answers.client_id {
+        Some(client_id) => line(&format!("client_id = {}", quoted(client_id))),
+        None => line("# `hybridge connect apply` registers Hybridge and writes client_id here."),
+    }
     line(
         "# The certificate (PFX, or PEM with certificate and key) whose public part is registered with the app.",
     );
@@ -95,6 +101,23 @@ pub(crate) fn render(answers: &Answers) -> String {
         Some(url) => line(&format!("notification_url = {}", quoted(url))),
         None => line("# notification_url = \"https://hybridge.example.org/graph/notifications\""),
     }
+    line("");
+    line(
+        "# How `hybridge connect` sets the trust up. It asks an administrator to sign in in a browser; a token that you",
+    );
+    line("# have already can be given instead, { env = \"HYBRIDGE_DIRECTORY_TOKEN\" } for example.");
+    line("[connect]");
+    line(
+        "# name = \"Hybridge\"            # of the app registration, and of what is made in Exchange Online",
+    );
+    line(
+        "# permissions = [\"Mail.Read\", \"Mail.ReadWrite\"]   # in the mailboxes that take part, and in no other",
+    );
+    line("# directory_token = { env = \"HYBRIDGE_DIRECTORY_TOKEN\" }");
+    line("# exchange_token = { env = \"HYBRIDGE_EXCHANGE_TOKEN\" }");
+    if let Some(exchange) = &answers.exchange {
+        line(&format!("exchange = {}", quoted(exchange)));
+    }
     text
 }
 
@@ -124,7 +147,7 @@ mod tests {
     fn what_is_written_reads_back() {
         let answers = Answers {
             tenant_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c01".into(),
-            client_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c02".into(),
+            client_id: Some("5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c02".into()),
             certificate: r#"C:\certs\hy"bridge.pfx"#.into(),
             certificate_password: Some("{ file = \"pfx-password\" }".into()),
             authority: Some("https://localhost:1/".into()),
@@ -136,6 +159,7 @@ mod tests {
             authorities: vec!["ca.pem".into()],
             listen: Some("127.0.0.1:8380".into()),
             notification_url: None,
+            exchange: None,
         };
         let config: Config = toml::from_str(&render(&answers)).unwrap();
         assert_eq!(config.organization.user, r"CONTOSO\svc");
