@@ -181,7 +181,7 @@ impl Report {
 
     /// Whether the messages of an external synchroniser are answered.
     async fn messages(&mut self, sides: &Sides) {
-        let answered = sides.dynamics.try_email_messages().await;
+        let answered = sides.dynamics.try_email_messages(sides.chance.uuid()).await;
         let road = sides.dynamics.route().map(|route| format!("over {route}")).unwrap_or_default();
         self.tried(
             "CheckIncomingEmail",

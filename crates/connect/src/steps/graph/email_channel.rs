@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use hybridge_dynamics::Channel;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::organization;
 use crate::{Facts, Obstacle, Place, Reading, Site, Step};
@@ -51,7 +52,7 @@ impl Step for EmailChannel {
 
     /// Only an organization that left its email to somebody else answers.
     async fn verify(&self, site: &Site) -> Result<String, Obstacle> {
-        site.organization().try_email_messages().await.map_err(organization)?;
+        site.organization().try_email_messages(Uuid::new_v4()).await.map_err(organization)?;
         Ok("CheckIncomingEmail was answered".to_owned())
     }
 
