@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hybridge_sandbox::faults::MailboxFault;
+use url::Url;
 
 /// Keeps Dynamics 365 on-premises and Exchange Online in step, over Microsoft Graph.
 #[derive(Debug, Parser)]
@@ -62,7 +63,7 @@ pub(crate) enum Command {
         command: CertificateCommand,
     },
     /// An emulated tenant and organization on this machine, to try things out.
-    Sandbox(SandboxArgs),
+    Sandbox(Box<SandboxArgs>),
     /// Show the whole thing at work on a made-up company.
     Demo(DemoArgs),
     /// Run the whole system under seeded faults and check that the promises hold.
@@ -99,6 +100,12 @@ pub(crate) struct InitArgs {
     /// The service account: DOMAIN\user or user@domain.
     #[arg(long)]
     pub(crate) user: Option<String>,
+    /// Windows authentication (Kerberos, NTLM) in place of AD FS: the DNS name of the Active Directory domain.
+    #[arg(long, conflicts_with = "adfs_client_id")]
+    pub(crate) domain: Option<String>,
+    /// With --domain: a keytab of the service account in place of its password.
+    #[arg(long, value_name = "FILE", requires = "domain", conflicts_with = "password_file")]
+    pub(crate) keytab: Option<String>,
     /// A file that holds the service account's password.
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<String>,
@@ -271,6 +278,10 @@ pub(crate) struct SandboxStart {
     /// The first of five ports; without it free ones are chosen.
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// The organization wants Windows authentication and has this address: a web server there does Kerberos and NTLM, passes
+    /// requests on to the organization's port and names the user in X-Remote-User.
+    #[arg(long, value_name = "URL")]
+    pub(crate) windows_address: Option<Url>,
     #[command(flatten)]
     pub(crate) size: Size,
 }

@@ -1,5 +1,7 @@
 //! Puts the parts together as the configuration says.
 
+mod sign_in;
+
 use std::{
     fs::{self, File},
     path::Path,
@@ -12,17 +14,19 @@ use hybridge_dynamics::{Dynamics, Route};
 use hybridge_engine::{Engine, Observer, Options, Parts, ROUTE_FACT};
 use hybridge_graph::Graph;
 use hybridge_identity::{
-    AdfsParts, AdfsTokens, AssertionAlgorithm, ClaimsSignIn, Cloud, Credential, EntraParts, EntraTokens,
-    ExposeSecret, SecretString, Tenant, TokenSource, Validity,
+    AssertionAlgorithm, Cloud, Credential, EntraParts, EntraTokens, ExposeSecret, SecretString, Tenant,
+    Validity,
 };
 use hybridge_net::{Chance, Clock, Https, SystemClock, Transport};
 use hybridge_odata::{
-    Parts as ServiceParts, Patience, Service,
+    Access, Parts as ServiceParts, Patience, Service,
     gate::{Adaptive, Gate, PerMailbox},
 };
 use hybridge_store::{MemoryStore, SqliteMode, SqliteStore, Store};
 use jiff::Timestamp;
 use url::Url;
+
+pub(crate) use sign_in::SignIn;
 
 use crate::{
     config::{CloudName, Config},
@@ -39,7 +43,7 @@ pub(crate) struct Sides {
     pub(crate) graph: Graph,
     pub(crate) dynamics: Dynamics,
     pub(crate) entra: Arc<EntraTokens>,
-    pub(crate) adfs: Arc<AdfsTokens>,
+    pub(crate) sign_in: SignIn,
     pub(crate) cloud: Cloud,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -67,25 +71,12 @@ impl Sides {
             chance: chance.clone(),
         }));
         let organization = &config.organization;
-        let password = organization.password.fetch(&config.folder, "the service account's password")?;
-        let adfs = Arc::new(AdfsTokens::new(AdfsParts {
-            organization: rooted(&organization.url),
-            sign_in: ClaimsSignIn {
-                client_id: organization.adfs_client_id,
-                user_name: organization.user.clone(),
-                password,
-                resource: None,
-            },
-            transport: transport.clone(),
-            clock: clock.clone(),
-            chance: chance.clone(),
-        }));
-        let service = |name: &'static str, root: Url, tokens: Arc<dyn TokenSource>, gate: Arc<dyn Gate>| {
+        let sign_in = SignIn::of(config, &transport, &clock, &chance)?;
+        let service = |name: &'static str, root: Url, access: Access, gate: Arc<dyn Gate>| {
             Service::new(ServiceParts {
                 name,
                 root,
-                transport: transport.clone(),
-                tokens,
+                access,
                 clock: clock.clone(),
                 chance: chance.clone(),
                 gate,
@@ -99,16 +90,16 @@ impl Sides {
         let graph = Graph::new(service(
             "Microsoft Graph",
             graph_root,
-            entra.clone(),
+            Access::Tokens { tokens: entra.clone(), transport: transport.clone() },
             Arc::new(PerMailbox::new(GRAPH_CALLS_AT_ONCE)),
         ));
         let root = rooted(&organization.url);
         let api = join(&root, &format!("api/data/v{}/", organization.api_version))?;
         let gate: Arc<dyn Gate> = Arc::new(Adaptive::new(4, organization.calls_at_once));
-        let web_api = service("the organization", api, adfs.clone(), gate.clone());
-        let soap = service("the organization", root, adfs.clone(), gate);
+        let web_api = service("the organization", api, sign_in.access(&transport), gate.clone());
+        let soap = service("the organization", root, sign_in.access(&transport), gate);
         let dynamics = Dynamics::new(web_api, soap, route);
-        Ok(Self { graph, dynamics, entra, adfs, cloud, transport, clock, chance })
+        Ok(Self { graph, dynamics, entra, sign_in, cloud, transport, clock, chance })
     }
 }
 
@@ -195,6 +186,16 @@ pub(crate) fn lock(config: &Config) -> Result<OnlyOne> {
 }
 
 fn https(config: &Config) -> Result<Https> {
+    Https::new(&authorities(config)?).map_err(|error| unusable_authorities(&error))
+}
+
+pub(crate) fn unusable_authorities(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Configuration, error.to_string())
+        .help("The files under [trust] authorities have to be certificates in PEM form.")
+}
+
+/// The certificate authorities to trust beside the machine's own.
+pub(crate) fn authorities(config: &Config) -> Result<Vec<Vec<u8>>> {
     let mut authorities = Vec::new();
     for path in &config.trust.authorities {
         let path = config.path(path);
@@ -203,10 +204,7 @@ fn https(config: &Config) -> Result<Https> {
                 .help("Check [trust] authorities in the configuration: PEM files, relative to the configuration file.")
         })?);
     }
-    Https::new(&authorities).map_err(|error| {
-        Failure::new(Exit::Configuration, error.to_string())
-            .help("The files under [trust] authorities have to be certificates in PEM form.")
-    })
+    Ok(authorities)
 }
 
 pub(crate) fn cloud(config: &Config) -> Cloud {
@@ -310,7 +308,7 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// With a slash at the end, without which joining would lose the last segment (dynamics.md section 1).
-fn rooted(url: &Url) -> Url {
+pub(crate) fn rooted(url: &Url) -> Url {
     let mut url = url.clone();
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));

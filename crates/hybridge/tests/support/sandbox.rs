@@ -31,6 +31,15 @@ impl Sandbox {
 
     /// Starts a sandbox with a company of a size.
     pub(crate) fn with(name: &str, mailboxes: usize, messages: usize) -> Self {
+        Self::started(name, mailboxes, messages, &[])
+    }
+
+    /// Starts a small sandbox whose organization stands behind a web server that does Windows authentication.
+    pub(crate) fn behind(name: &str, address: &str) -> Self {
+        Self::started(name, 4, 30, &["--windows-address", address])
+    }
+
+    fn started(name: &str, mailboxes: usize, messages: usize, more: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sandbox-{name}"));
         if folder.exists() {
             fs::remove_dir_all(&folder).unwrap();
@@ -40,6 +49,7 @@ impl Sandbox {
             .args(["sandbox", "--json", "--mailboxes", &mailboxes.to_string()])
             .args(["--messages", &messages.to_string(), "--seed", "7", "--folder"])
             .arg(&folder)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.join("stderr")).unwrap())
