@@ -4,20 +4,27 @@ use std::{fmt, sync::Arc};
 
 use hybridge_net::Messenger;
 use jiff::{SignedDuration, Timestamp};
-use picky_krb::messages::KrbError;
+use picky_krb::{
+    crypto::CipherSuite,
+    messages::{AsRep, KrbError},
+};
 use secrecy::ExposeSecret;
 use sspi::{
     AuthIdentity, BufferType, ClientRequestFlags, CredentialUse, Credentials, CredentialsBuffers,
     DataRepresentation, ErrorKind, KerberosConfig, KeytabIdentity, Negotiate, NegotiateConfig,
-    NetworkRequest, Secret, SecurityBuffer, Sspi, SspiImpl, generator::GeneratorState,
+    NetworkRequest, Secret, SecurityBuffer, Sspi, SspiImpl,
+    generator::GeneratorState,
+    kerberos::client::extractors::{extract_encryption_params_from_as_rep, extract_salt_from_krb_error},
 };
+use zeroize::Zeroizing;
 
 use super::{WindowsFault, WindowsSecret, WindowsSignIn};
 
 /// How long tickets are used before the domain is asked again whether the account may still sign in.
 const KEPT: SignedDuration = SignedDuration::from_mins(5);
 const PORT: u16 = 88;
-/// Tags of messages (RFC 4120, 5.4 and 5.9): a request for a service's ticket, an error.
+/// Tags of messages (RFC 4120, 5.4 and 5.9): a ticket for a user, a request for a service's ticket, an error.
+const AS_REP: u8 = 0x6b;
 const TGS_REQ: u8 = 0x6c;
 const KRB_ERROR: u8 = 0x7e;
 const SKEW: u32 = 37;
@@ -28,10 +35,19 @@ pub(super) struct Kerberos {
     service: String,
     machine: String,
     messenger: Arc<dyn Messenger>,
-    /// What the domain controllers answered the last time, and when: sspi asks anew for each token, and the
-    /// same answers hold the same tickets.
-    tickets: Option<(Timestamp, Vec<Vec<u8>>)>,
+    tickets: Option<Tickets>,
 }
+
+/// What the domain controllers answered the last time, and when: sspi asks anew for each token, and the same
+/// answers hold the same tickets.
+struct Tickets {
+    since: Timestamp,
+    answers: Vec<Vec<u8>>,
+    key: Option<Key>,
+}
+
+/// The key that a password stands for; to make it takes longer than all the rest.
+type Key = (Zeroizing<Vec<u8>>, CipherSuite);
 
 /// Why there is no token.
 #[derive(Debug)]
@@ -74,24 +90,26 @@ impl Kerberos {
 
     /// A token for one request.
     pub(super) async fn token(&mut self, now: Timestamp) -> Result<Vec<u8>, NoToken> {
-        let fresh = |since: &Timestamp| {
-            let age = now.duration_since(*since);
+        let fresh = |tickets: &Tickets| {
+            let age = now.duration_since(tickets.since);
             !age.is_negative() && age < KEPT
         };
-        if let Some((since, answers)) = self.tickets.take_if(|(since, _)| fresh(since)) {
-            let mut conversation =
-                Conversation { remembered: answers.clone().into_iter(), ..Conversation::default() };
-            if let Ok(token) = self.ask(&mut conversation).await {
-                self.tickets = Some((since, answers));
+        if let Some(tickets) = self.tickets.take().filter(fresh) {
+            let remembered = tickets.answers.clone().into_iter();
+            let mut conversation = Conversation { remembered, ..Conversation::default() };
+            if let Ok(token) = self.ask(&mut conversation, tickets.key.as_ref()).await {
+                self.tickets = Some(tickets);
                 return Ok(token);
             }
         }
         let mut conversation = Conversation::default();
-        let outcome = self.ask(&mut conversation).await;
+        let outcome = self.ask(&mut conversation, None).await;
         match outcome {
             Ok(token) => {
+                let key = self.key(&conversation.answers);
+                let tickets = Tickets { since: now, answers: conversation.answers, key };
                 // The correction of a wrong clock is computed from when the answer came.
-                self.tickets = (!conversation.skewed).then_some((now, conversation.answers));
+                self.tickets = (!conversation.skewed).then_some(tickets);
                 Ok(token)
             }
             Err(error) => {
@@ -112,14 +130,14 @@ impl Kerberos {
         }
     }
 
-    async fn ask(&self, conversation: &mut Conversation) -> sspi::Result<Vec<u8>> {
+    async fn ask(&self, conversation: &mut Conversation, key: Option<&Key>) -> sspi::Result<Vec<u8>> {
         let controller = self.controller();
         conversation.server.clone_from(&controller);
         let kerberos = KerberosConfig::new_with_kdc_url(&format!("tcp://{controller}"), self.machine.clone());
         let packages = Some("kerberos,!ntlm".to_owned());
         let config = NegotiateConfig::new(Box::new(kerberos), packages, self.machine.clone());
         let mut package = Negotiate::new_client(config)?;
-        let mut handle = self.credentials(&mut package)?;
+        let mut handle = self.credentials(&mut package, key)?;
         let mut input = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
         let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
         let mut builder = package
@@ -149,21 +167,27 @@ impl Kerberos {
         Ok(token.buffer)
     }
 
-    fn credentials(&self, package: &mut Negotiate) -> sspi::Result<Option<CredentialsBuffers>> {
+    fn credentials(
+        &self,
+        package: &mut Negotiate,
+        key: Option<&Key>,
+    ) -> sspi::Result<Option<CredentialsBuffers>> {
         let unusable = || sspi::Error::new(ErrorKind::InvalidParameter, "the user's name can't be used");
         let username = self.sign_in.user.for_kerberos().ok_or_else(unusable)?;
-        let credentials = match &self.sign_in.secret {
-            WindowsSecret::Password(password) => Credentials::AuthIdentity(AuthIdentity {
+        let with_key = |principal, key: Vec<u8>, key_enctype| {
+            Credentials::Keytab(KeytabIdentity { principal, key: Secret::new(key), key_enctype })
+        };
+        let credentials = match (&self.sign_in.secret, key) {
+            (WindowsSecret::Password(_), Some((key, suite))) => {
+                with_key(username, key.to_vec(), suite.clone())
+            }
+            (WindowsSecret::Password(password), None) => Credentials::AuthIdentity(AuthIdentity {
                 username,
                 password: password.expose_secret().to_owned().into(),
             }),
-            WindowsSecret::Keytab(keytab) => {
-                let (key, key_enctype) = keytab.key();
-                Credentials::Keytab(KeytabIdentity {
-                    principal: username,
-                    key: Secret::new(key),
-                    key_enctype,
-                })
+            (WindowsSecret::Keytab(keytab), _) => {
+                let (key, suite) = keytab.key();
+                with_key(username, key, suite)
             }
         };
         Ok(package
@@ -172,6 +196,31 @@ impl Kerberos {
             .with_auth_data(&credentials)
             .execute(package)?
             .credentials_handle)
+    }
+
+    /// The key of the password, made as the domain controller told (RFC 4120, 5.2.7.5).
+    fn key(&self, answers: &[Vec<u8>]) -> Option<Key> {
+        let WindowsSecret::Password(password) = &self.sign_in.secret else { return None };
+        let mut salt = String::new();
+        for answer in answers.iter().filter_map(|answer| answer.get(4..)) {
+            match *answer.first()? {
+                KRB_ERROR => {
+                    let error: KrbError = picky_asn1_der::from_bytes(answer).ok()?;
+                    salt = extract_salt_from_krb_error(&error).ok()??;
+                }
+                AS_REP => {
+                    let reply: AsRep = picky_asn1_der::from_bytes(answer).ok()?;
+                    let (encryption, own) = extract_encryption_params_from_as_rep(&reply).ok()?;
+                    let suite = CipherSuite::try_from(usize::from(encryption)).ok()?;
+                    let salt = if own.is_empty() { salt } else { own };
+                    let password = password.expose_secret().as_bytes();
+                    let key = suite.cipher().generate_key_from_password(password, salt.as_bytes()).ok()?;
+                    return Some((Zeroizing::new(key), suite));
+                }
+                _ => return None,
+            }
+        }
+        None
     }
 
     /// The domain controller to ask, as `host:port`: the configured one, that of `krb5.conf`, or any: the

@@ -133,8 +133,12 @@ impl Messenger for Nobody {
 }
 
 fn access(server: &Server) -> WindowsAccess {
+    WindowsAccess::new(parts(server)).unwrap()
+}
+
+fn parts(server: &Server) -> WindowsParts {
     let user = WindowsUser::new(r"CONTOSO\svc", Some("contoso.test")).unwrap();
-    WindowsAccess::new(WindowsParts {
+    WindowsParts {
         organization: "https://crm.contoso.test/Contoso".parse().unwrap(),
         sign_in: WindowsSignIn {
             user,
@@ -146,8 +150,7 @@ fn access(server: &Server) -> WindowsAccess {
         connector: Arc::new(server.clone()),
         messenger: Arc::new(Nobody),
         clock: clock(),
-    })
-    .unwrap()
+    }
 }
 
 fn server(offers: &[&'static str], accepts: bool) -> Server {
@@ -243,6 +246,16 @@ async fn an_organization_with_claims_is_told_from_one_without() {
     let error = access(&server).sign_in().await.unwrap_err();
     assert!(matches!(error, Error::NoWindowsAuthentication { .. }), "{error:?}");
     assert!(error.remedy().contains("sign_in = \"adfs\""), "{}", error.remedy());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_it_prints_the_password() {
+    let server = server(&["NTLM"], false);
+    let parts = parts(&server);
+    let access = WindowsAccess::new(parts.clone()).unwrap();
+    let error = access.sign_in().await.unwrap_err();
+    let shown = format!("{parts:?} {access:?} {access:#?} {error:?} {error} {}", error.remedy());
+    assert!(shown.contains("svc") && !shown.contains("the-password"), "{shown}");
 }
 
 async fn futures_of(access: &WindowsAccess, number: usize) -> Vec<Result<Response, SignedError>> {
