@@ -28,16 +28,25 @@ pub struct Deployment {
     pub notification_url: Option<Url>,
 }
 
+/// The two ids of an app registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registration {
+    /// The application (client) id.
+    pub client_id: Uuid,
+    /// The object id, which certificates are rolled by.
+    pub object_id: Uuid,
+}
+
 /// The settings that steps find out, kept where Hybridge reads them.
 pub trait Settings: Send + Sync + fmt::Debug {
     /// The application (client) id of Hybridge's registration.
     fn client_id(&self) -> Option<Uuid>;
 
-    /// Keeps it, or forgets it.
+    /// Keeps the ids of Hybridge's registration, or forgets them.
     ///
     /// # Errors
-    /// When it can't be written.
-    fn keep_client_id(&self, id: Option<Uuid>) -> Result<(), Trouble>;
+    /// When they can't be written.
+    fn keep_registration(&self, ids: Option<Registration>) -> Result<(), Trouble>;
 }
 
 /// Makes Microsoft Graph as Hybridge itself sees it: signed in as an application, with its certificate.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hybridge_sandbox::faults::MailboxFault;
+use url::Url;
 
 /// Keeps Dynamics 365 on-premises and Exchange Online in step, over Microsoft Graph.
 #[derive(Debug, Parser)]
@@ -64,7 +65,7 @@ pub(crate) enum Command {
         command: CertificateCommand,
     },
     /// An emulated tenant and organization on this machine, to try things out.
-    Sandbox(SandboxArgs),
+    Sandbox(Box<SandboxArgs>),
     /// Show the whole thing at work on a made-up company.
     Demo(DemoArgs),
     /// Run the whole system under seeded faults and check that the promises hold.
@@ -101,6 +102,12 @@ pub(crate) struct InitArgs {
     /// The service account: DOMAIN\user or user@domain.
     #[arg(long)]
     pub(crate) user: Option<String>,
+    /// Windows authentication (Kerberos, NTLM) in place of AD FS: the DNS name of the Active Directory domain.
+    #[arg(long, conflicts_with = "adfs_client_id")]
+    pub(crate) domain: Option<String>,
+    /// With --domain: a keytab of the service account in place of its password.
+    #[arg(long, value_name = "FILE", requires = "domain", conflicts_with = "password_file")]
+    pub(crate) keytab: Option<String>,
     /// A file that holds the service account's password.
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<String>,
@@ -209,6 +216,13 @@ pub(crate) enum CertificateCommand {
         #[command(flatten)]
         writing: Writing,
     },
+    /// Renew Hybridge's own certificate without a moment in which there is no valid one.
+    ///
+    /// The new one is registered beside the old one, waited for, switched to, used, and after some days the old one is removed.
+    /// Interrupted anywhere it goes on when it is run again. A `hybridge run` beside it takes the new one by itself.
+    Rotate(RotateArgs),
+    /// Which certificate is in use, how long it lasts, and how far a rotation is.
+    Status,
     /// Make a self-signed certificate with its key, as PFX: for Hybridge's sign-in, or to sign tokens with.
     ///
     /// Its password comes from `HYBRIDGE_PFX_PASSWORD` or --password-file; without either one is made and written
@@ -229,6 +243,39 @@ pub(crate) enum CertificateCommand {
         #[command(flatten)]
         writing: Writing,
     },
+}
+
+/// How Hybridge's own certificate is renewed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RotateArgs {
+    /// Go back to the old certificate.
+    #[arg(long, conflicts_with_all = ["keep_days", "days", "until"])]
+    pub(crate) back: bool,
+    /// How many days both certificates are kept after the switch; 0 removes the old one at once.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) keep_days: u32,
+    /// How many days the new certificate is valid.
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(2..=3650))]
+    pub(crate) days: u32,
+    /// Stop when this is reached; another run goes on from there.
+    #[arg(long, value_enum)]
+    pub(crate) until: Option<StageName>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// The stages of a rotation by the names that are typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StageName {
+    /// The new certificate is made.
+    Issued,
+    /// Entra ID trusts both.
+    Trusted,
+    /// Entra ID gives tokens for the new one.
+    Proven,
+    /// The new one is in use.
+    Switched,
 }
 
 /// How files are written.
@@ -311,6 +358,10 @@ pub(crate) struct SandboxStart {
     /// The first of five ports; without it free ones are chosen.
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// The organization wants Windows authentication and has this address: a web server there does Kerberos and NTLM, passes
+    /// requests on to the organization's port and names the user in X-Remote-User.
+    #[arg(long, value_name = "URL")]
+    pub(crate) windows_address: Option<Url>,
     #[command(flatten)]
     pub(crate) size: Size,
 }

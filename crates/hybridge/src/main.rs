@@ -13,7 +13,7 @@ mod wiring;
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
-use cli::{BenchCommand, Cli, Command};
+use cli::{BenchCommand, CertificateCommand, Cli, Command};
 use exit::Exit;
 use output::Output;
 use tracing_subscriber::EnvFilter;
@@ -47,8 +47,14 @@ fn run(cli: Cli, output: Output) -> error::Result<Exit> {
         Command::Explain { what } => runtime.block_on(commands::explain::explain(config, &what, output)),
         Command::Connect(args) => runtime.block_on(commands::connect::connect(config, &args, output)),
         Command::Status { all } => runtime.block_on(commands::status::status(config, all, output)),
+        Command::Certificate { command: CertificateCommand::Rotate(args) } => {
+            runtime.block_on(commands::rotate::rotate(config, &args, output))
+        }
+        Command::Certificate { command: CertificateCommand::Status } => {
+            commands::rotate::status(config, output)
+        }
         Command::Certificate { command } => commands::certificate::certificate(&command, output),
-        Command::Sandbox(args) => runtime.block_on(commands::sandbox::sandbox(args, output)),
+        Command::Sandbox(args) => runtime.block_on(commands::sandbox::sandbox(*args, output)),
         Command::Demo(args) => runtime.block_on(commands::demo::demo(&args, output)),
         Command::Simulate(args) => commands::simulate::simulate(&args, output),
         Command::Bench { what: BenchCommand::Incoming { messages, mailboxes, idle } } => {
@@ -80,6 +86,11 @@ fn start_log(verbose: u8, simulated: bool) {
         CRATES.map(|name| format!("{name}={level}")).join(",")
     ));
     let filter = EnvFilter::try_from_env("HYBRIDGE_LOG").unwrap_or(fallback);
+    // It traces the messages of a sign-in, from which a password can be guessed.
+    let filter = match "sspi=off".parse() {
+        Ok(off) => filter.add_directive(off),
+        Err(_) => filter,
+    };
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -2,11 +2,12 @@
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-use hybridge_connect::{Deployment, Exchange, Journal, Settings, SignIn, Site, SiteParts};
+use hybridge_connect::rotation::{Files, Form, Parts};
+use hybridge_connect::{Deployment, Exchange, Journal, Registration, Settings, SignIn, Site, SiteParts};
 use hybridge_core::trouble::{Class, Trouble};
 use hybridge_graph::Graph;
 use hybridge_identity::{
-    Cloud, Credential, DeviceParts, DeviceTokens, EXCHANGE_TOOLS, GRAPH_TOOLS, GivenToken, Prompt,
+    Cloud, Credential, DeviceParts, DeviceTokens, EXCHANGE_TOOLS, Fixed, GRAPH_TOOLS, GivenToken, Prompt,
     TokenSource,
 };
 use hybridge_odata::gate::PerMailbox;
@@ -88,7 +89,8 @@ fn exchange(config: &Config, ground: &Ground) -> Result<Exchange> {
         Some(root) => wiring::rooted(root),
         None => exchange_root(&ground.cloud)?,
     };
-    let service = ground.service("Exchange Online", root, tokens, Arc::new(PerMailbox::new(4)));
+    let service =
+        ground.service("Exchange Online", root, ground.by_token(tokens), Arc::new(PerMailbox::new(4)));
     Ok(Exchange::new(service, config.tenant.id))
 }
 
@@ -143,10 +145,68 @@ impl Prompt for OnTerminal {
 fn sign_in(ground: &Ground, credential: Arc<Credential>, otherwise: &Graph) -> SignIn {
     let (ground, otherwise) = (ground.clone(), otherwise.clone());
     Box::new(move |client_id| {
-        let tokens = ground.entra(client_id, credential.clone());
+        let tokens = ground.entra(client_id, Arc::new(Fixed(credential.clone())));
         // The address was read before; it can't fail now.
         ground.graph(tokens).unwrap_or_else(|_| otherwise.clone())
     })
+}
+
+/// What a rotation of Hybridge's own certificate works on.
+pub(crate) async fn rotation(config: &Config) -> Result<Parts> {
+    let ground = Ground::of(config)?;
+    let client_id = config.client_id()?;
+    let registration = match config.tenant.registration_id {
+        Some(id) => id,
+        None => registered(config, &ground, client_id).await?,
+    };
+    let path = config.path(&config.tenant.certificate);
+    let bytes = fs::read(&path).map_err(|error| {
+        Failure::new(
+            Exit::Configuration,
+            format!("the certificate {} can't be read: {error}", path.display()),
+        )
+    })?;
+    let form = if bytes.windows(11).any(|window| window == b"-----BEGIN ") {
+        Form::Pem
+    } else {
+        let password = config.tenant.certificate_password.as_ref();
+        let password =
+            password.map(|source| source.fetch(&config.folder, "the certificate's password")).transpose()?;
+        Form::Pfx(password.unwrap_or_default())
+    };
+    let clock = ground.clock.clone();
+    let fallback =
+        ground.graph(ground.entra(client_id, Arc::new(Fixed(Arc::new(wiring::credential(config)?)))))?;
+    Ok(Parts {
+        files: Files::new(path, form, config.path(&config.connect.folder)),
+        registration,
+        sign_in: Box::new(move |credential| {
+            let tokens = ground.entra(client_id, Arc::new(Fixed(credential)));
+            let graph = ground.graph(tokens.clone()).unwrap_or_else(|_| fallback.clone());
+            (graph, tokens)
+        }),
+        clock,
+        pause: SETTLING,
+    })
+}
+
+/// The object id of a registration that was made by hand, from the directory: an administrator has to sign in.
+async fn registered(config: &Config, ground: &Ground, client_id: Uuid) -> Result<Uuid> {
+    let directory = ground.graph(directory_tokens(config, ground)?)?;
+    let kind = hybridge_graph::DirectoryKind::Application;
+    let found = directory
+        .directory_object(kind, client_id)
+        .await
+        .map_err(|error| Failure::from(hybridge_graph::trouble(&error)))?;
+    let found = found.ok_or_else(|| {
+        Failure::new(Exit::Configuration, format!("the tenant has no app registration {client_id}"))
+            .help("Check [tenant] client_id in the configuration.")
+    })?;
+    Output::say(format!(
+        "Write registration_id = \"{}\" under [tenant], and no sign-in is needed next time.",
+        found.id
+    ));
+    Ok(found.id)
 }
 
 /// The configuration file, where the application's id is kept.
@@ -167,7 +227,7 @@ impl Settings for ConfigFile {
         *self.client_id()
     }
 
-    fn keep_client_id(&self, id: Option<Uuid>) -> std::result::Result<(), Trouble> {
+    fn keep_registration(&self, ids: Option<Registration>) -> std::result::Result<(), Trouble> {
         let failed = |error: String| {
             Trouble::new(
                 Class::Denied,
@@ -180,13 +240,16 @@ impl Settings for ConfigFile {
             text.parse().map_err(|error: toml_edit::TomlError| failed(error.to_string()))?;
         let tenant = document.get_mut("tenant").and_then(toml_edit::Item::as_table_mut);
         let tenant = tenant.ok_or_else(|| failed("it has no section [tenant]".to_owned()))?;
-        match id {
-            Some(id) => drop(tenant.insert("client_id", toml_edit::value(id.to_string()))),
-            None => drop(tenant.remove("client_id")),
+        if let Some(ids) = ids {
+            tenant.insert("client_id", toml_edit::value(ids.client_id.to_string()));
+            tenant.insert("registration_id", toml_edit::value(ids.object_id.to_string()));
+        } else {
+            tenant.remove("client_id");
+            tenant.remove("registration_id");
         }
         wiring::replace(&self.file, document.to_string().as_bytes())
             .map_err(|error| failed(error.to_string()))?;
-        *self.client_id() = id;
+        *self.client_id() = ids.map(|ids| ids.client_id);
         Ok(())
     }
 }

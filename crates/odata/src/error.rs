@@ -11,8 +11,8 @@ use serde::Deserialize;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No access token.
-    #[error("no access token for {service}: {source}")]
+    /// Not signed in: no access token, or no Windows authentication.
+    #[error("signing in to {service} failed: {source}")]
     Token {
         /// The service.
         service: &'static str,

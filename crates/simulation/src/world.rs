@@ -17,7 +17,7 @@ use hybridge_identity::{
 };
 use hybridge_net::{Chance, Clock as _, TokioClock, Transport};
 use hybridge_odata::{
-    Parts as ServiceParts, Patience, Service,
+    Access, Parts as ServiceParts, Patience, Service,
     gate::{Adaptive, Gate, PerMailbox},
 };
 use hybridge_sandbox::{
@@ -292,7 +292,7 @@ impl Play {
             cloud,
             tenant: Tenant::Id(app.tenant_id),
             client_id: app.client_id,
-            credential: Arc::new(credential),
+            credential: Arc::new(hybridge_identity::Fixed(Arc::new(credential))),
             algorithm: AssertionAlgorithm::default(),
             transport: transport.clone(),
             clock: clock.clone(),
@@ -315,8 +315,7 @@ impl Play {
             Service::new(ServiceParts {
                 name,
                 root,
-                transport: transport.clone(),
-                tokens: tokens.clone(),
+                access: Access::Tokens { tokens: tokens.clone(), transport: transport.clone() },
                 clock: clock.clone(),
                 chance: chance.clone(),
                 gate,

@@ -36,6 +36,8 @@ pub(crate) fn certificate(command: &CertificateCommand, output: Output) -> Resul
         CertificateCommand::New { name, days, out, password_file, writing } => {
             make(name, *days, out, password_file.as_deref(), *writing, output)
         }
+        // These need the configuration: see `commands::rotate`.
+        CertificateCommand::Rotate(_) | CertificateCommand::Status => Ok(Exit::Unexpected),
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     cli::InitArgs,
-    config::{Answers, render},
+    config::{AccountSecret, Answers, SignInAnswer, render},
     error::{Failure, Result},
     exit::Exit,
     output::Output,
@@ -110,15 +110,23 @@ fn ask(args: &InitArgs) -> Result<Answers> {
             "--user",
             "Service account in Dynamics (DOMAIN\\user or user@domain)",
         )?,
-        password: args
-            .password_file
-            .as_deref()
-            .map_or_else(|| "{ env = \"HYBRIDGE_ORGANIZATION_PASSWORD\" }".to_owned(), reference),
-        adfs_client_id: answer(
-            args.adfs_client_id.as_ref(),
-            "--adfs-client-id",
-            "Client id registered in AD FS",
-        )?,
+        secret: match (&args.keytab, &args.password_file) {
+            (Some(keytab), _) => AccountSecret::Keytab(keytab.clone()),
+            (None, Some(file)) => AccountSecret::Password(reference(file)),
+            (None, None) => {
+                AccountSecret::Password("{ env = \"HYBRIDGE_ORGANIZATION_PASSWORD\" }".to_owned())
+            }
+        },
+        sign_in: match &args.domain {
+            Some(domain) => SignInAnswer::Windows { domain: domain.trim().to_owned() },
+            None => SignInAnswer::Adfs {
+                client_id: answer(
+                    args.adfs_client_id.as_ref(),
+                    "--adfs-client-id",
+                    "Client id registered in AD FS (none with Windows authentication: --domain)",
+                )?,
+            },
+        },
         authorities: args.authority.clone(),
         listen: None,
         notification_url: None,

@@ -8,6 +8,7 @@ pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod init;
+pub(crate) mod rotate;
 pub(crate) mod run;
 pub(crate) mod sandbox;
 pub(crate) mod simulate;

@@ -20,7 +20,7 @@ use crate::{
 
 pub(crate) use load::load;
 pub(crate) use secret::{SecretSource, pfx_password};
-pub(crate) use template::{Answers, render};
+pub(crate) use template::{AccountSecret, Answers, SignInAnswer, render};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +50,8 @@ pub(crate) struct TenantConfig {
     pub(crate) id: Uuid,
     /// Absent until `hybridge connect apply` has registered the application.
     pub(crate) client_id: Option<Uuid>,
+    /// The registration's object id, by which its certificates are rolled.
+    pub(crate) registration_id: Option<Uuid>,
     #[serde(default)]
     pub(crate) cloud: CloudName,
     pub(crate) certificate: PathBuf,
@@ -76,13 +78,28 @@ pub(crate) struct OrganizationConfig {
     pub(crate) url: Url,
     #[serde(default = "default_api_version")]
     pub(crate) api_version: String,
+    #[serde(default)]
+    pub(crate) sign_in: SignInName,
     pub(crate) user: String,
-    pub(crate) password: SecretSource,
-    pub(crate) adfs_client_id: Uuid,
+    pub(crate) password: Option<SecretSource>,
+    pub(crate) keytab: Option<PathBuf>,
+    pub(crate) domain: Option<String>,
+    pub(crate) service_principal: Option<String>,
+    pub(crate) kdc: Option<String>,
+    pub(crate) adfs_client_id: Option<Uuid>,
     #[serde(default = "default_request_mb")]
     pub(crate) largest_request_mb: u64,
     #[serde(default = "default_calls_at_once")]
     pub(crate) calls_at_once: u32,
+}
+
+/// How the deployment authenticates (dynamics.md 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SignInName {
+    #[default]
+    Adfs,
+    Windows,
 }
 
 fn default_api_version() -> String {

@@ -9,12 +9,14 @@
 
 mod client;
 mod control;
+mod domain;
 mod metadata;
 mod program;
 mod sandbox;
 
 pub(crate) use client::{node, python, python_with};
 pub(crate) use control::Control;
+pub(crate) use domain::Domain;
 pub(crate) use metadata::Metadata;
 pub(crate) use program::{Ended, Running, hybridge, run, run_on_own_disk};
 pub(crate) use sandbox::Sandbox;

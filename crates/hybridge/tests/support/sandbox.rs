@@ -39,6 +39,11 @@ impl Sandbox {
         Self::with_arguments(name, 4, 30, &["--unconnected"])
     }
 
+    /// Starts a small sandbox whose organization stands behind a web server that does Windows authentication.
+    pub(crate) fn behind(name: &str, address: &str) -> Self {
+        Self::with_arguments(name, 4, 30, &["--windows-address", address])
+    }
+
     fn with_arguments(name: &str, mailboxes: usize, messages: usize, arguments: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sandbox-{name}"));
         if folder.exists() {

@@ -88,6 +88,9 @@ fn read(entry: &Value, faults: &DirectoryFaults, now: Timestamp) -> Result<KeyCr
     if let Some(name) = text("displayName") {
         name.clone_into(&mut credential.display_name);
     }
+    if let Some(id) = text("keyId").and_then(|id| id.parse().ok()) {
+        credential.key_id = id;
+    }
     let delay = SignedDuration::from_secs(i64::from(faults.propagation_seconds));
     credential.known_from = now.checked_add(delay).unwrap_or(now);
     Ok(credential)

@@ -5,6 +5,7 @@ use hybridge_identity::{Certificate, Validity};
 use serde_json::{Value, json};
 
 use super::{directory, own};
+use crate::rotation::key_credential;
 use crate::{Facts, Obstacle, Place, Reading, Site, Step};
 
 /// The public part of Hybridge's certificate, at its app registration (setup.md G2, G3).
@@ -76,16 +77,7 @@ impl Step for AppCertificate {
             return Ok(());
         }
         let mut keys = found.key_credentials.clone();
-        keys.push(KeyCredential {
-            key_id: None,
-            display_name: Some(certificate.subject().to_owned()),
-            key: Some(STANDARD.encode(certificate.der())),
-            custom_key_identifier: None,
-            start_date_time: Some(certificate.valid_from()),
-            end_date_time: Some(certificate.valid_until()),
-            kind: "AsymmetricX509Cert".to_owned(),
-            usage: "Verify".to_owned(),
-        });
+        keys.push(key_credential(found.id, certificate));
         let changes = json!({ "keyCredentials": keys });
         site.directory()
             .change_directory_object(DirectoryKind::Application, found.id, &changes)

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::directory;
-use crate::{Facts, Obstacle, Place, Reading, Site, Step};
+use crate::{Facts, Obstacle, Place, Reading, Registration, Site, Step};
 
 /// Hybridge's own app registration and its service principal (setup.md G1).
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Step for AppRegistration {
             return match known.as_slice() {
                 [] => Ok(Reading { now: Value::Null, wanted, words: format!("register {name:?} in the tenant") }),
                 [found] => Ok(Reading {
-                    now: json!({ "name": name, "registration": true, "appId": found.app_id }),
+                    now: json!({ "name": name, "registration": true, "appId": found.app_id, "objectId": found.id }),
                     wanted,
                     words: format!("use the registration {} that is there", found.app_id),
                 }),
@@ -108,7 +108,7 @@ impl Step for AppRegistration {
             }
         }
         if !had("configured") {
-            site.settings().keep_client_id(None)?;
+            site.settings().keep_registration(None)?;
         }
         Ok(())
     }
@@ -116,14 +116,15 @@ impl Step for AppRegistration {
 
 /// Registers Hybridge, or takes the registration that was found.
 async fn register(site: &Site, reading: &Reading) -> Result<Uuid, Obstacle> {
-    let found = reading.now.get("appId").and_then(|id| id.as_str()?.parse().ok());
-    let app_id = if let Some(found) = found {
-        found
+    let known = |name: &str| reading.now.get(name).and_then(|id| id.as_str()?.parse().ok());
+    let ids = if let (Some(client_id), Some(object_id)) = (known("appId"), known("objectId")) {
+        Registration { client_id, object_id }
     } else {
         let name = &site.deployment().name;
-        site.directory().register_application(name).await.map_err(directory)?.app_id
+        let made = site.directory().register_application(name).await.map_err(directory)?;
+        Registration { client_id: made.app_id, object_id: made.id }
     };
     // Kept before anything else is done: a crash here must not lead to a second registration.
-    site.settings().keep_client_id(Some(app_id))?;
-    Ok(app_id)
+    site.settings().keep_registration(Some(ids))?;
+    Ok(ids.client_id)
 }
