@@ -16,7 +16,9 @@ use clap::Parser;
 use cli::{BenchCommand, CertificateCommand, Cli, Command};
 use exit::Exit;
 use output::Output;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -86,17 +88,15 @@ fn start_log(verbose: u8, simulated: bool) {
         CRATES.map(|name| format!("{name}={level}")).join(",")
     ));
     let filter = EnvFilter::try_from_env("HYBRIDGE_LOG").unwrap_or(fallback);
-    // It traces the messages of a sign-in, from which a password can be guessed.
-    let filter = match "sspi=off".parse() {
-        Ok(off) => filter.add_directive(off),
-        Err(_) => filter,
-    };
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(colour)
         .with_target(false)
+        .finish()
+        // sspi traces the messages of a sign-in, from which a password can be guessed.
+        .with(filter_fn(|told| !told.target().starts_with("sspi")))
         .init();
 }
 

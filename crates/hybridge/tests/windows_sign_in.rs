@@ -132,7 +132,22 @@ fn kerberos_first_and_ntlm_where_it_is_not_possible() {
     let foreign = ("HYBRIDGE_ORGANIZATION_SERVICE_PRINCIPAL", "HTTP/other.contoso.test");
     says(&stage.check(&keytab, &[foreign]), 4, &["ticket for HTTP/other.contoso.test", "setspn -Q"]);
 
+    nothing_leaks(&stage, &password);
     refusals(&stage);
+}
+
+/// With the loudest log neither the password is told nor what it can be guessed from.
+fn nothing_leaks(stage: &Stage, configuration: &Path) {
+    let loudest = ("HYBRIDGE_LOG", "trace,sspi::ntlm=trace,sspi::kerberos=trace");
+    for more in [&[loudest][..], &[loudest, NO_CONTROLLER]] {
+        let ended = stage.check(configuration, more);
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(told.contains("TRACE") && told.contains("Windows authentication"), "{told}");
+        // The third message of NTLM, by its beginning.
+        for secret in ["Correct-Horse", "TlRMTVNTUAAD", "78, 84, 76, 77, 83, 83, 80, 0, 3"] {
+            assert!(!told.contains(secret), "{secret:?} is told: {told}");
+        }
+    }
 }
 
 fn refusals(stage: &Stage) {

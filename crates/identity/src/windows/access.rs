@@ -226,9 +226,13 @@ impl WindowsAccess {
 
     /// Sends over a connection, or over a new one where the server has ended it.
     async fn on(&self, line: &mut Line, request: Request) -> Result<Response, TransportError> {
-        if !line.connection.is_open() {
-            *line = self.open(&request).await?;
+        if line.connection.is_open() {
+            match line.connection.send(request.clone()).await {
+                Err(error) if error.happened == Happened::No => {}
+                outcome => return outcome,
+            }
         }
+        *line = self.open(&request).await?;
         line.connection.send(request).await
     }
 
@@ -391,9 +395,11 @@ impl SignedTransport for WindowsAccess {
     }
 }
 
-/// Whether the server wants a sign-in. The CRM server's own 401 has no challenge, and is an answer.
+/// Whether the server wants a sign-in. The CRM server's own 401 is an answer: IIS adds a challenge to it, but the
+/// body is an OData error, where that of IIS is a web page (dynamics.md 2.1).
 fn is_challenge(answer: &Response) -> bool {
     answer.status == StatusCode::UNAUTHORIZED
+        && !answer.header("content-type").is_some_and(|kind| kind.starts_with("application/json"))
         && offered_schemes(&answer.headers)
             .iter()
             .any(|scheme| scheme.eq_ignore_ascii_case("negotiate") || scheme.eq_ignore_ascii_case("ntlm"))

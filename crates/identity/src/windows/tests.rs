@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::testing::{answer, clock};
 
-const NO_CHALLENGE: &str = r#"{"error":{"code":"0x80044302"}}"#;
+const NOT_A_USER: &str = r#"{"error":{"code":"0x80044302"}}"#;
 
 /// What the web server does and saw.
 #[derive(Debug, Default)]
@@ -94,7 +94,12 @@ impl Connection for Line {
             self.used = true;
             iis.served.push(String::from_utf8(request.body.to_vec()).unwrap());
         }
-        Ok(if iis.strange_to_organization { answer(401, NO_CHALLENGE).0 } else { answer(200, "{}").0 })
+        if iis.strange_to_organization {
+            let refusal =
+                answer(401, NOT_A_USER).with("content-type", "application/json; odata.metadata=minimal");
+            return Ok(refusal.with("www-authenticate", "NTLM").0);
+        }
+        Ok(answer(200, "{}").0)
     }
 }
 
@@ -236,7 +241,7 @@ async fn what_the_organization_itself_says_is_an_answer() {
     let server = server(&["NTLM"], true);
     server.0.lock().unwrap().strange_to_organization = true;
     let answer = access(&server).send(post("x")).await.unwrap();
-    assert_eq!((answer.status.as_u16(), &answer.body[..]), (401, NO_CHALLENGE.as_bytes()));
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (401, NOT_A_USER.as_bytes()));
     assert_eq!(server.0.lock().unwrap().served.len(), 1);
 }
 
