@@ -45,7 +45,9 @@ fn run(cli: Cli, output: Output) -> error::Result<Exit> {
         Command::Sync(args) => runtime.block_on(commands::sync::sync(config, &args, output)),
         Command::Explain { what } => runtime.block_on(commands::explain::explain(config, &what, output)),
         Command::Status { all } => runtime.block_on(commands::status::status(config, all, output)),
-        Command::Certificate { command } => commands::certificate::certificate(&command, output),
+        Command::Certificate { command } => {
+            runtime.block_on(commands::certificate::certificate(&command, output))
+        }
         Command::Sandbox(args) => runtime.block_on(commands::sandbox::sandbox(args, output)),
         Command::Demo(args) => runtime.block_on(commands::demo::demo(&args, output)),
         Command::Simulate(args) => commands::simulate::simulate(&args, output),
