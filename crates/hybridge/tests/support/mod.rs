@@ -7,12 +7,14 @@
     reason = "every test file compiles this module and uses a part of it"
 )]
 
+mod authority;
 mod client;
 mod control;
 mod metadata;
 mod program;
 mod sandbox;
 
+pub(crate) use authority::Authority;
 pub(crate) use client::{node, python, python_with};
 pub(crate) use control::Control;
 pub(crate) use metadata::Metadata;
