@@ -1,4 +1,5 @@
 //! Certificates are had from an ACME authority that nobody here wrote, and nothing is left behind.
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
 
 mod support;
@@ -23,7 +24,7 @@ fn inside(folder: &Path) -> Vec<String> {
     fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path().display().to_string()).collect()
 }
 
-fn done(ended: Ended) -> serde_json::Value {
+fn done(ended: &Ended) -> serde_json::Value {
     assert_eq!(ended.code, 0, "{ended:#?}");
     ended.json()
 }
@@ -39,14 +40,14 @@ fn hybridge_proves_names_over_http_by_itself_and_keeps_its_account() {
     assert!(without_terms.stderr.contains("--accept-terms"), "{}", without_terms.stderr);
 
     let dry = authority.request(&[&hosts[..], &["--out", "crm.pem", "--dry-run"]].concat());
-    assert_eq!(done(dry)["new_account"], true);
+    assert_eq!(done(&dry)["new_account"], true);
     let (account, out) = (authority.folder().join("acme-account.json"), authority.folder().join("crm.pem"));
     assert!(!account.exists() && !out.exists(), "a dry run writes nothing");
 
     let first =
         authority.request(&[&hosts[..], &["--out", "crm.pem", "--contact", "it@contoso.test"]].concat());
     assert!(first.stderr.contains("crm.contoso.test: proof put up, http://crm.contoso.test/"), "{first:#?}");
-    let first = done(first);
+    let first = done(&first);
     assert_eq!(first["names"], serde_json::json!(["crm.contoso.test", "auth.contoso.test"]));
     assert_eq!((mode(&account), mode(&out)), (0o600, 0o600));
     authority.write_root();
@@ -63,7 +64,7 @@ fn hybridge_proves_names_over_http_by_itself_and_keeps_its_account() {
     assert!(again.stderr.contains("--force"), "{}", again.stderr);
     let kept = fs::read(&account).unwrap();
     let replaced = Ended::of(authority.command(&hosts).args(["--out", "crm.pem", "--force", "--json"]));
-    let replaced = done(replaced);
+    let replaced = done(&replaced);
     assert_eq!(
         replaced["account"], first["account"],
         "the account is taken up again, without accepting the terms"
@@ -94,14 +95,21 @@ fn a_web_server_proves_names_and_its_folder_is_left_as_it_was() {
         "--out",
         "web.pem",
     ]);
-    done(told);
+    done(&told);
     assert_eq!(inside(&root), Vec::<String>::new());
     authority.openssl(&["pkey", "-in", "web.pem", "-noout"]);
 
     // What is somebody else's stays.
     fs::create_dir(root.join(".well-known")).unwrap();
     fs::write(root.join(".well-known/security.txt"), "x").unwrap();
-    done(authority.request(&["--host", "web2.contoso.test", "--http01-folder", "root", "--out", "web2.pem"]));
+    done(&authority.request(&[
+        "--host",
+        "web2.contoso.test",
+        "--http01-folder",
+        "root",
+        "--out",
+        "web2.pem",
+    ]));
     assert_eq!(
         inside(&root.join(".well-known")),
         [root.join(".well-known/security.txt").display().to_string()]
@@ -115,7 +123,7 @@ fn wildcards_are_proven_with_records_that_a_hook_sets() {
     let hosts = ["--host", "contoso.test", "--host", "*.contoso.test", "--host", "*.emea.contoso.test"];
     let mut command = authority.command(&hosts);
     command.args(["--accept-terms", "--json", "--dns01-hook", &hook, "--out", "all.pfx"]);
-    let told = done(Ended::of(command.env("HYBRIDGE_PFX_PASSWORD", "Pässwörd 1")));
+    let told = done(&Ended::of(command.env("HYBRIDGE_PFX_PASSWORD", "Pässwörd 1")));
     assert_eq!(told["names"].as_array().unwrap().len(), 3, "{told}");
     assert_eq!(told["left_behind"], serde_json::json!([]));
     assert_eq!(mode(&authority.folder().join("all.pfx")), 0o600);
@@ -225,7 +233,7 @@ fn a_certificate_is_renewed_when_its_time_has_come_and_not_before() {
         let common = ["--host", "crm.contoso.test", "--http01", &address, "--out", "crm.pem"];
         authority.request(&[&common, extra].concat())
     };
-    let first = done(ask(&["--renew-before", "30"]));
+    let first = done(&ask(&["--renew-before", "30"]));
     assert_eq!(first["renewed"], true, "what is not there is made");
 
     // Nobody is asked: there is no such authority, and no password of one is needed.
@@ -237,13 +245,13 @@ fn a_certificate_is_renewed_when_its_time_has_come_and_not_before() {
         "30",
     ]);
     idle.args(["--host", "crm.contoso.test", "--http01", "127.0.0.1:0", "--out", "crm.pem"]);
-    let idle = done(Ended::of(&mut idle));
+    let idle = done(&Ended::of(&mut idle));
     assert_eq!((&idle["renewed"], &idle["days_left"]), (&false.into(), &89.into()), "{idle}");
 
-    let due = done(ask(&["--renew-before", "120"]));
+    let due = done(&ask(&["--renew-before", "120"]));
     assert_eq!(due["renewed"], true);
     assert_ne!(due["thumbprint"], first["thumbprint"]);
-    let wider = done(ask(&["--renew-before", "30", "--host", "auth.contoso.test"]));
+    let wider = done(&ask(&["--renew-before", "30", "--host", "auth.contoso.test"]));
     assert_eq!(wider["names"].as_array().unwrap().len(), 2, "a missing name is a reason too: {wider}");
 
     let common =
@@ -257,7 +265,7 @@ fn a_certificate_is_renewed_when_its_time_has_come_and_not_before() {
 fn an_authority_that_refuses_many_nonces_is_asked_until_it_does_not() {
     let authority = Authority::refusing("nonces", Some(40));
     let address = authority.http_address();
-    done(authority.request(&[
+    done(&authority.request(&[
         "--host",
         "a.contoso.test",
         "--host",

@@ -9,6 +9,8 @@ mod error;
 mod names;
 mod order;
 mod problem;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::fmt;

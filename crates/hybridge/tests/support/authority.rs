@@ -104,7 +104,9 @@ impl Authority {
     fn spawn(&mut self, mut command: Command, log: &str) {
         let log = File::create(self.folder.join(log)).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        self.programs.push(command.spawn().expect("`pebble` is installed by tests/clients/install"));
+        let started = command.spawn();
+        self.programs
+            .push(started.unwrap_or_else(|error| panic!("tests/clients/install installs it: {error}")));
     }
 
     fn is_up(&mut self) -> bool {

@@ -7,6 +7,7 @@
     reason = "every test file compiles this module and uses a part of it"
 )]
 
+#[cfg(unix)]
 mod authority;
 mod client;
 mod control;
@@ -14,6 +15,7 @@ mod metadata;
 mod program;
 mod sandbox;
 
+#[cfg(unix)]
 pub(crate) use authority::Authority;
 pub(crate) use client::{node, python, python_with};
 pub(crate) use control::Control;
