@@ -47,6 +47,7 @@ fn hybridge_proves_names_over_http_by_itself_and_keeps_its_account() {
     let first =
         authority.request(&[&hosts[..], &["--out", "crm.pem", "--contact", "it@contoso.test"]].concat());
     assert!(first.stderr.contains("crm.contoso.test: proof put up, http://crm.contoso.test/"), "{first:#?}");
+    assert!(first.stderr.contains("127.0.0.1 asked for a proof, and got it."), "{first:#?}");
     let first = done(&first);
     assert_eq!(first["names"], serde_json::json!(["crm.contoso.test", "auth.contoso.test"]));
     assert_eq!((mode(&account), mode(&out)), (0o600, 0o600));
@@ -63,7 +64,8 @@ fn hybridge_proves_names_over_http_by_itself_and_keeps_its_account() {
     assert_eq!(again.code, 6, "{again:#?}");
     assert!(again.stderr.contains("--force"), "{}", again.stderr);
     let kept = fs::read(&account).unwrap();
-    let replaced = Ended::of(authority.command(&hosts).args(["--out", "crm.pem", "--force", "--json"]));
+    let contact = ["--out", "crm.pem", "--force", "--json", "--contact", "other@contoso.test"];
+    let replaced = Ended::of(authority.command(&hosts).args(contact));
     let replaced = done(&replaced);
     assert_eq!(
         replaced["account"], first["account"],

@@ -45,12 +45,15 @@ impl Server {
     /// Reads the directory (RFC 8555, 7.1.1).
     ///
     /// # Errors
-    /// When it can't be reached, or is none.
+    /// When it is not on https, can't be reached, or is none.
     pub async fn contact(
         directory: Url,
         transport: Arc<dyn Transport>,
         watch: Arc<dyn Watch>,
     ) -> Result<Self, Error> {
+        if directory.scheme() != "https" {
+            return Err(Error::NotEncrypted { address: directory.to_string() });
+        }
         let wire = Wire { transport, watch, pause: Arc::default() };
         let mut request = Request::new(Method::GET, directory.clone());
         request.max_answer_bytes = 1 << 20;
@@ -113,10 +116,10 @@ impl Server {
         let credentials: AccountCredentials = serde_json::from_str(saved.expose_secret())
             .map_err(|_| unreadable("it lacks the account's address or key"))?;
         let builder = instant_acme::Account::builder_with_http(Box::new(self.wire.clone()));
-        let inner = builder
-            .from_credentials(credentials)
-            .await
-            .map_err(|error| self.wire.explain("the account", error))?;
+        let inner = builder.from_credentials(credentials).await.map_err(|error| match error {
+            Acme::KeyRejected | Acme::Crypto => unreadable("its key is none"),
+            error => self.wire.explain("the account", error),
+        })?;
         let account = Account { inner, wire: self.wire.clone() };
         account.wire.watch.step(Step::AccountReused(account.id().to_owned()));
         if !contacts.is_empty() {

@@ -24,6 +24,12 @@ pub enum Error {
     /// No (whole) answer.
     #[error("the authority can't be reached: {0}")]
     Transport(TransportError),
+    /// The address is not one of https (RFC 8555, 6.1).
+    #[error("{address} is not encrypted: ACME is spoken over https only")]
+    NotEncrypted {
+        /// The address.
+        address: String,
+    },
     /// The address speaks, but not ACME.
     #[error("{address} answered {status}, not as an ACME server does: {detail}")]
     NotAcme {
@@ -147,6 +153,7 @@ impl Error {
             Self::Transport(error) => {
                 format!("Check name resolution, firewall and proxy between this machine and {}.", error.target)
             }
+            Self::NotEncrypted { .. } => "Give the authority's https address with --directory.".to_owned(),
             Self::NotAcme { .. } => {
                 "Check --directory: it is the address of the ACME directory itself. A proxy may have answered in its place."
                     .to_owned()
@@ -166,7 +173,7 @@ impl Error {
             Self::Problem { problem, .. } => problem.remedy().to_owned(),
             Self::NotOffered { .. } => "Prove the name in another way: --http01, --http01-folder or --dns01-hook.".to_owned(),
             Self::BadToken { .. } | Self::Protocol { .. } => {
-                "Ask again; if it stays, report it with what -vv logs.".to_owned()
+                "Ask again; if it stays, report it.".to_owned()
             }
             Self::Refused { names } => {
                 let mut told: Vec<String> = names.iter().map(RefusedName::remedy).collect();

@@ -140,6 +140,20 @@ async fn what_is_no_acme_server_is_told_with_its_address() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_asked_without_encryption() {
+    let canned = Arc::new(Canned::default());
+    let address = "http://ca.example/dir".parse().unwrap();
+    let error = Server::contact(address, canned.clone(), Arc::new(Heard::default())).await.unwrap_err();
+    assert!(matches!(error, Error::NotEncrypted { .. }), "{error}");
+    assert!(canned.asked.lock().unwrap().is_empty());
+    let open = r#"{"newNonce":"http://ca.example/nonce","newAccount":"https://ca.example/account","newOrder":"https://ca.example/order"}"#;
+    // The directory is read twice.
+    let tried = fail(&[("/dir", 200, None, open), ("/dir", 200, None, open)]).await;
+    assert!(tried.error.to_string().contains("http://ca.example/nonce"), "{}", tried.error);
+    assert_eq!(tried.asked, ["/dir", "/dir"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_account_needs_consent_and_may_need_more_than_that() {
     let heard = Arc::new(Heard::default());
     let with = |body: &'static str| {
@@ -165,7 +179,11 @@ async fn a_damaged_account_file_is_told_without_its_content() {
         Server::contact(DIRECTORY.parse().unwrap(), Arc::new(Canned::default()), Arc::new(Heard::default()))
             .await
             .unwrap();
-    for text in ["c2VjcmV0", r#"{"directory":"https://ca.example/dir","id":"x","key_pkcs8":"c2VjcmV0!"}"#] {
+    // The third has a key, but none of its kind.
+    let other = r#"{"directory":"https://ca.example/dir","id":"x","key_pkcs8":"c2VjcmV0"}"#;
+    for text in
+        ["c2VjcmV0", other, r#"{"directory":"https://ca.example/dir","id":"x","key_pkcs8":"c2VjcmV0!"}"#]
+    {
         let error = server.account(Some(&SecretString::from(text)), &[], true).await.unwrap_err();
         assert!(matches!(error, Error::AccountUnreadable { .. }), "{error}");
         assert!(!format!("{error} {error:?}").contains("c2VjcmV0"), "{error}");

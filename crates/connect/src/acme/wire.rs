@@ -80,6 +80,9 @@ impl Wire {
         let (parts, body) = request.into_parts();
         let address: Url =
             parts.uri.to_string().parse().map_err(|error: url::ParseError| Acme::Other(Box::new(error)))?;
+        if address.scheme() != "https" {
+            return Err(Acme::Other(format!("{address}, which the directory names, is not https").into()));
+        }
         let mut sent = Request::new(parts.method, address);
         sent.headers = parts.headers;
         // The transport says who we are (RFC 8555, 6.1).

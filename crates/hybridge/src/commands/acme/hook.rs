@@ -10,6 +10,11 @@ use async_trait::async_trait;
 use hybridge_connect::acme::{ChallengeKind, Proof, Responder};
 use tokio::process::Command;
 
+use crate::{
+    error::{Failure, Result},
+    exit::Exit,
+};
+
 /// How long the program may take: it may wait until a zone is transferred.
 const PATIENCE: Duration = Duration::from_mins(15);
 /// How much of its output is told, in characters.
@@ -22,11 +27,22 @@ pub(crate) struct Hook {
 }
 
 impl Hook {
-    pub(super) fn new(program: &Path) -> Self {
-        Self { program: program.to_owned() }
+    /// A program by its path, or by a name that is looked up as a command line does.
+    pub(super) fn new(program: &Path) -> Result<Self> {
+        if program.is_file() {
+            let absolute = std::path::absolute(program).unwrap_or_else(|_| program.to_owned());
+            return Ok(Self { program: absolute });
+        }
+        if program.components().count() > 1 {
+            let what = format!("there is no program {}", program.display());
+            return Err(
+                Failure::new(Exit::Configuration, what).help("Check the path given with --dns01-hook.")
+            );
+        }
+        Ok(Self { program: program.to_owned() })
     }
 
-    async fn call(&self, verb: &str, proof: &Proof) -> Result<(), String> {
+    async fn call(&self, verb: &str, proof: &Proof) -> std::result::Result<(), String> {
         let shown = format!("{} {verb}", self.program.display());
         let child = Command::new(&self.program)
             .arg(verb)
@@ -70,11 +86,11 @@ impl Responder for Hook {
         ChallengeKind::Dns01
     }
 
-    async fn present(&self, proof: &Proof) -> Result<(), String> {
+    async fn present(&self, proof: &Proof) -> std::result::Result<(), String> {
         self.call("present", proof).await
     }
 
-    async fn withdraw(&self, proof: &Proof) -> Result<(), String> {
+    async fn withdraw(&self, proof: &Proof) -> std::result::Result<(), String> {
         self.call("cleanup", proof).await
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use axum::{
     Router,
-    extract::{Path as UrlPath, State},
+    extract::{ConnectInfo, Path as UrlPath, State},
     http::StatusCode,
     routing::get,
 };
@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::{
     error::{Failure, Result},
     exit::Exit,
+    output::Output,
 };
 
 /// The proofs that stand, by token.
@@ -54,7 +55,8 @@ impl Listener {
         let standing = Standing::default();
         let router = Router::new()
             .route("/.well-known/acme-challenge/{token}", get(answer))
-            .with_state(standing.clone());
+            .with_state(standing.clone())
+            .into_make_service_with_connect_info::<SocketAddr>();
         let answering = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::warn!(%error, "no proofs are answered any more");
@@ -64,11 +66,16 @@ impl Listener {
     }
 }
 
+/// Says who asked: where the authority finds nothing, it matters whether it came this far.
 async fn answer(
     State(standing): State<Standing>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
     UrlPath(token): UrlPath<String>,
 ) -> std::result::Result<String, StatusCode> {
-    standing.lock().unwrap_or_else(PoisonError::into_inner).get(&token).cloned().ok_or(StatusCode::NOT_FOUND)
+    let found = standing.lock().unwrap_or_else(PoisonError::into_inner).get(&token).cloned();
+    let told = if found.is_some() { "a proof, and got it" } else { "a proof that does not stand here" };
+    Output::say(format!("{} asked for {told}.", from.ip()));
+    found.ok_or(StatusCode::NOT_FOUND)
 }
 
 impl Drop for Listener {

@@ -148,7 +148,7 @@ impl ProofArgs {
 
     fn responder(&self) -> Result<Box<dyn Responder>> {
         match (&self.dns01_hook, &self.http01_folder, self.http01) {
-            (Some(program), _, _) => Ok(Box::new(Hook::new(program))),
+            (Some(program), _, _) => Ok(Box::new(Hook::new(program)?)),
             (None, Some(folder), _) => Ok(Box::new(Folder::new(folder)?)),
             (None, None, Some(address)) => Ok(Box::new(Listener::start(address)?)),
             (None, None, None) => {
