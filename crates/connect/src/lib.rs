@@ -1,10 +1,11 @@
 //! The trust between Exchange Online and a Dynamics organization, as steps that a machine can plan, apply, prove and
-//! take back; and the certificates that it rests on.
+//! take back; and the certificates that it rests on ([`purpose`], [`rotation`], [`acme`]).
 //!
 //! A [`Step`] is data and five verbs. [`plan`] asks every step what is there and what would change, and changes
 //! nothing; [`apply`] does it, in order, and stops at the first failure; [`verify`] proves each step by using it;
 //! [`undo`] puts back what the [`Journal`] says was there before. A new step is one file under `steps/`.
 
+pub mod acme;
 mod exchange;
 mod journal;
 mod plan;

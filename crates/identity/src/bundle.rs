@@ -56,6 +56,17 @@ impl Bundle {
         }
     }
 
+    /// Only the certificates of a file, whatever kind of key lies beside them: the own certificate first.
+    ///
+    /// # Errors
+    /// As [`Bundle::read`], but an unsupported kind of key is none.
+    pub fn certificates(bytes: &[u8], password: &SecretString) -> Result<Vec<Certificate>, Error> {
+        match Self::read(bytes, password) {
+            Err(Error::UnsupportedKey { .. }) => Ok(end_entity_first(pfx::certificates(bytes, password)?)),
+            read => Ok(read?.certificates),
+        }
+    }
+
     fn from_pfx(bytes: &[u8], password: &SecretString) -> Result<Self, Error> {
         let mut facts = PfxFacts::read(bytes)?;
         for (key, key_spec) in facts.keys.iter_mut().zip(pfx::key_specs(bytes, password)?) {

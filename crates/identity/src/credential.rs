@@ -87,7 +87,7 @@ impl Credential {
     /// A PFX file with key, certificate and issuers, in a form.
     pub fn to_pfx_in(&self, form: PfxForm, password: &SecretString) -> Result<Vec<u8>, Error> {
         let chain: Vec<_> = std::iter::once(&self.certificate).chain(&self.issuers).cloned().collect();
-        pfx::write(&chain, &self.key, password, form)
+        pfx::write(&chain, self.key.pkcs8(), password, form)
     }
 
     /// The certificate, then its issuers, as PEM.

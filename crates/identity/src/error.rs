@@ -52,6 +52,20 @@ pub enum Error {
         /// Why.
         detail: String,
     },
+    /// A certificate can't be asked for.
+    #[error("no certificate request can be made for {names}: {detail}")]
+    Request {
+        /// The host names asked for.
+        names: String,
+        /// Why.
+        detail: String,
+    },
+    /// An authority's certificate is not for the key that it was asked for.
+    #[error("the issued certificate {subject} is not for the key that was made for it")]
+    NotOurKey {
+        /// The certificate's subject.
+        subject: String,
+    },
     /// An assertion can't be signed.
     #[error("nothing can be signed with the key of the certificate {thumbprint}: {detail}")]
     Signing {
@@ -204,6 +218,11 @@ impl Error {
                 "Give the private key that was made together with this certificate.".to_owned()
             }
             Self::SelfSigned { .. } => "Choose another name or another validity.".to_owned(),
+            Self::Request { .. } => "Check the host names: labels of letters, digits and hyphens.".to_owned(),
+            Self::NotOurKey { .. } => {
+                "Ask again. If it stays, ask the authority's operator: it answered with another's certificate."
+                    .to_owned()
+            }
             Self::Signing { .. } => "Export the certificate with its private key again.".to_owned(),
             Self::Address { .. } => "Correct the address in the configuration.".to_owned(),
             Self::Transport(error) => reach(error),

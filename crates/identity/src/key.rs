@@ -72,7 +72,7 @@ impl PrivateKey {
     }
 }
 
-fn to_pem(pkcs8: &SecretSlice<u8>) -> SecretString {
+pub(crate) fn to_pem(pkcs8: &SecretSlice<u8>) -> SecretString {
     pem::encode(&pem::Pem::new("PRIVATE KEY", pkcs8.expose_secret())).into()
 }
 

@@ -27,6 +27,7 @@ mod key;
 mod pfx;
 #[cfg(test)]
 mod redaction_tests;
+mod request;
 #[cfg(test)]
 mod testing;
 mod token;
@@ -44,6 +45,7 @@ pub use entra::{EntraFault, EntraParts, EntraRefusal, EntraTenant, EntraTokens, 
 pub use error::{Error, PfxError};
 pub use facts::{CertificateFacts, KeyKind};
 pub use pfx::{KeySpec, PfxFacts, PfxForm, Protection, WindowsKey};
+pub use request::{CertificateRequest, IssuedCertificate, KeyAlgorithm};
 pub use token::{Token, TokenSource};
 pub use windows::{
     Keytab, SignedError, SignedIn, SignedTransport, WindowsAccess, WindowsFault, WindowsParts,

@@ -6,7 +6,7 @@ use p12_keystore::{
     EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, Pkcs12Archive, PrivateKey as BaggedKey,
     PrivateKeyChain, error::Error as Pkcs12Error,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
 use crate::{Certificate, Error, PfxError, key::PrivateKey};
 
@@ -63,15 +63,15 @@ pub enum PfxForm {
     Legacy,
 }
 
-/// Writes a file.
+/// Writes a file. The key, as PKCS #8, belongs to the first certificate.
 pub(crate) fn write(
     chain: &[Certificate],
-    key: &PrivateKey,
+    pkcs8: &SecretSlice<u8>,
     password: &SecretString,
     form: PfxForm,
 ) -> Result<Vec<u8>, Error> {
     let unwritable = |error: Pkcs12Error| Error::from(PfxError::Unwritable { detail: error.to_string() });
-    let bagged = BaggedKey::from_der(key.pkcs8().expose_secret()).map_err(unwritable)?;
+    let bagged = BaggedKey::from_der(pkcs8.expose_secret()).map_err(unwritable)?;
     let certificates = chain
         .iter()
         .map(|certificate| p12_keystore::Certificate::from_der(certificate.der()))

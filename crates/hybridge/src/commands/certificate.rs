@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Runs one of the commands.
-pub(crate) fn certificate(command: &CertificateCommand, output: Output) -> Result<Exit> {
+pub(crate) async fn certificate(config: &Path, command: &CertificateCommand, output: Output) -> Result<Exit> {
     match command {
         CertificateCommand::Inspect { file, host, purpose, password_file } => {
             let (bundle, _) = read(file, password_file.as_deref())?;
@@ -36,8 +36,9 @@ pub(crate) fn certificate(command: &CertificateCommand, output: Output) -> Resul
         CertificateCommand::New { name, days, out, password_file, writing } => {
             make(name, *days, out, password_file.as_deref(), *writing, output)
         }
-        // These need the configuration: see `commands::rotate`.
-        CertificateCommand::Rotate(_) | CertificateCommand::Status => Ok(Exit::Unexpected),
+        CertificateCommand::Rotate(args) => super::rotate::rotate(config, args, output).await,
+        CertificateCommand::Status => super::rotate::status(config, output),
+        CertificateCommand::Request(args) => super::acme::request(args, output).await,
     }
 }
 
@@ -70,7 +71,8 @@ fn read(file: &Path, password_file: Option<&Path>) -> Result<(Bundle, Option<Sec
     }
 }
 
-fn unusable(file: &Path, error: &Error) -> Failure {
+/// A certificate file that is not what it should be.
+pub(super) fn unusable(file: &Path, error: &Error) -> Failure {
     Failure::new(Exit::Configuration, format!("{}: {error}", file.display())).help(error.remedy())
 }
 
@@ -335,15 +337,22 @@ fn make(
     Ok(Exit::Done)
 }
 
-/// Writes a file whole or not at all, for its owner's eyes only.
+/// Writes a file, when it is not there or may be replaced, and when this is no dry run.
 fn put(path: &Path, bytes: &[u8], writing: Writing) -> Result<()> {
     if path.exists() && !writing.force {
-        return Err(Failure::new(Exit::Configuration, format!("{} exists already", path.display()))
-            .help("Name another file, or replace this one with --force."));
+        return Err(exists_already(path));
     }
-    if writing.dry_run {
-        return Ok(());
-    }
+    if writing.dry_run { Ok(()) } else { write_whole(path, bytes) }
+}
+
+/// Nothing is overwritten unasked.
+pub(super) fn exists_already(path: &Path) -> Failure {
+    Failure::new(Exit::Configuration, format!("{} exists already", path.display()))
+        .help("Name another file, or replace this one with --force.")
+}
+
+/// Writes a file whole or not at all, for its owner's eyes only. Replaces what is there.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |error: std::io::Error| {
         Failure::new(Exit::Storage, format!("{} can't be written: {error}", path.display()))
             .help("Check that its folder exists and that this account may write there.")

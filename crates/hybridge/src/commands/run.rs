@@ -109,7 +109,7 @@ impl Wakes for WakesLanes {
 }
 
 /// Resolves at Ctrl-C or SIGTERM.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -7,6 +7,8 @@
     reason = "every test file compiles this module and uses a part of it"
 )]
 
+#[cfg(unix)]
+mod authority;
 mod client;
 mod control;
 mod domain;
@@ -14,6 +16,8 @@ mod metadata;
 mod program;
 mod sandbox;
 
+#[cfg(unix)]
+pub(crate) use authority::Authority;
 pub(crate) use client::{node, python, python_with};
 pub(crate) use control::Control;
 pub(crate) use domain::Domain;

@@ -20,6 +20,11 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        ended(command)
+    }
+
     /// The JSON object that it printed.
     pub(crate) fn json(&self) -> Value {
         let line = self.stdout.lines().last().unwrap_or_default();
