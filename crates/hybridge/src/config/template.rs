@@ -66,6 +66,9 @@ pub(crate) fn render(answers: &Answers) -> String {
         Some(password) => line(&format!("certificate_password = {password}")),
         None => line("# certificate_password = { env = \"HYBRIDGE_PFX_PASSWORD\" }"),
     }
+    line(
+        "# renew_certificate = false    # true: `hybridge run` renews it by itself, a third of its life before it ends",
+    );
     line("# cloud = \"global\"            # or us-gov-l4, us-gov-l5, china");
     if let Some(authority) = &answers.authority {
         line("# Other addresses than Microsoft's, for the sandbox.");
