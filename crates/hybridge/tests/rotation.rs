@@ -69,8 +69,8 @@ impl Stage {
 fn a_running_synchronization_does_not_notice() {
     let stage = Stage::set("rotation-load");
     let control = &stage.control;
-    // Tokens that last a second longer than they are used for, so that new ones are asked for all the time.
-    control.put("directory", &json!({ "tokenSeconds": 31 }));
+    // Short tokens, so that new ones are asked for all the time.
+    control.put("directory", &json!({ "tokenSeconds": 3 }));
     let before = stage.in_use();
     let synced = run(&stage.configuration, &["sync", "--once"]);
     assert_eq!(synced.code, 0, "{synced:#?}");
