@@ -84,7 +84,8 @@ fn a_running_synchronization_does_not_notice() {
         let before = granted();
         for number in 0..200 {
             let subject = format!("{round} {number}");
-            let to = stage.sandbox.address(number % 4);
+            // Two whose owners track all mail from customers.
+            let to = stage.sandbox.address(number % 2 * 2 + 1);
             control.post("mail", &json!({ "from": sender, "to": [to], "subject": subject, "text": "x" }));
             subjects.insert(subject);
             thread::sleep(Duration::from_millis(100));
@@ -126,8 +127,11 @@ fn a_running_synchronization_does_not_notice() {
         .map(|email| email["subject"].as_str().unwrap().to_owned())
         .filter(|subject| subjects.contains(subject))
         .collect();
-    assert_eq!(promoted.len(), subjects.len(), "each message is one record");
-    assert_eq!(promoted.into_iter().collect::<BTreeSet<_>>(), subjects);
+    let once: BTreeSet<String> = promoted.iter().cloned().collect();
+    assert_eq!(promoted.len(), once.len(), "none is doubled");
+    let lost: Vec<&String> = subjects.difference(&once).collect();
+    let explained = lost.first().map(|subject| run(&stage.configuration, &["explain", subject]).stdout);
+    assert!(lost.is_empty(), "{lost:?} are no records: {}", explained.unwrap_or_default());
 }
 
 #[test]
