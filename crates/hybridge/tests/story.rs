@@ -209,6 +209,59 @@ fn a_message_that_a_firewall_refuses_stands_alone() {
 }
 
 #[test]
+fn a_question_that_is_never_answered_stops_no_other_message() {
+    let sandbox = Sandbox::start("unaskable");
+    let control = Control::of(&sandbox);
+    let configuration = configured(&sandbox);
+    run(&configuration, &["sync", "--once"]);
+    let sender = control.known_sender();
+    let to = [sandbox.address(1)];
+    let write = |subject: &str| {
+        control.post("mail", &json!({ "from": sender, "to": to, "subject": subject, "text": "x" }));
+    };
+    let refusal = json!({ "kind": "status", "status": 500 });
+    let rule = json!({ "face": "organization", "containing": "Unaskable", "fault": refusal });
+    control.post("faults", &rule);
+    let outcome = |what: &str| explained(&configuration, what)[0]["decision"]["outcome"]["outcome"].clone();
+    write("Unaskable");
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 3);
+    assert_eq!(outcome("Unaskable"), "waiting", "alone in its page, it is set aside all the same");
+    // It is due again, alone, when another message has come.
+    make_due(&sandbox);
+    write("Another one");
+    run(&configuration, &["sync", "--once"]);
+    assert_eq!([outcome("Unaskable"), outcome("Another one")], ["waiting", "promoted"]);
+    control.forget_faults();
+    make_due(&sandbox);
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    assert_eq!(outcome("Unaskable"), "promoted");
+}
+
+#[test]
+fn an_earlier_date_brings_what_was_too_old() {
+    let sandbox = Sandbox::start("floor");
+    let control = Control::of(&sandbox);
+    let configuration = configured(&sandbox);
+    run(&configuration, &["sync", "--once"]);
+    let address = sandbox.address(1);
+    let process_from = |date: &str| {
+        let columns = json!({ "processemailreceivedafter": date });
+        control.put("organization", &json!({ "mailboxes": { address: columns } }));
+    };
+    let outcome = |what: &str| explained(&configuration, what)[0]["decision"]["outcome"]["outcome"].clone();
+    // Later than now, then back: what came in between was too old, and is not any more.
+    process_from("2099-01-01T00:00:00Z");
+    let sender = control.known_sender();
+    let mail = json!({ "from": sender, "to": [address], "subject": "In between", "text": "x" });
+    control.post("mail", &mail);
+    run(&configuration, &["sync", "--once"]);
+    assert_eq!(outcome("In between"), "skipped");
+    process_from("2026-01-01T00:00:00Z");
+    run(&configuration, &["sync", "--once"]);
+    assert_eq!(outcome("In between"), "promoted");
+}
+
+#[test]
 fn the_demo_ends_with_what_is_wrong_with_a_mailbox() {
     let demo = |states: &[&str]| {
         let arguments = ["demo", "--once", "--mailboxes", "3", "--messages", "12", "--live", "1"];

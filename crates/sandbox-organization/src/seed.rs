@@ -204,6 +204,21 @@ impl Organization {
         self.update("organization", id, changes)
     }
 
+    /// Changes the mailbox record of an address, as an administrator would.
+    ///
+    /// # Errors
+    /// When no mailbox has the address, or a value does not fit.
+    pub fn configure_mailbox(&self, address: &str, changes: &Json) -> Result<(), Refused> {
+        let table = schema::table("mailbox").ok_or_else(|| Fault::no_segment("mailbox"))?;
+        let found = {
+            let state = self.lock();
+            let mut rows = state.store.rows(table);
+            rows.find(|(_, row)| row.text("emailaddress").eq_ignore_ascii_case(address)).map(|(id, _)| id)
+        };
+        let id = found.ok_or_else(|| Fault::unreadable("No mailbox has this address."))?;
+        self.update("mailbox", id, changes)
+    }
+
     /// Deletes a row as SYSTEM.
     ///
     /// # Errors

@@ -11,7 +11,7 @@
 //! | `POST /mail` | a mail is sent: `{"from","to":[…],"cc":[…],"subject","text","messageId","inReplyTo"}` |
 //! | `POST /import?mailbox=…&folder=inbox` | the body, a raw message, is put into a mailbox |
 //! | `POST /mailboxes/state` | `{"mailbox","state"}`: normal, not-enabled, out-of-scope, unavailable, quota-exceeded |
-//! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000}`: columns of the organization's row; the bytes that its web server takes |
+//! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000,"mailboxes":{"anna@…":{"processemailreceivedafter":"…"}}}`: columns of the organization's row and of mailbox records; the bytes that its web server takes |
 //! | `PUT /directory` | `{"propagationSeconds","loseUpdates","throttle","longestValidityDays","exchangePropagationSeconds","tokenSeconds"}`: how the directory misbehaves |
 //! | `PUT /operator` | `{"away","lacking":["Exchange.Manage"]}`: whether an administrator types device codes in, and the permissions that are missing |
 //! | `GET /directory` | the app registrations with their certificates and consents |
@@ -157,6 +157,9 @@ struct Operator {
 struct OrganizationChanges {
     #[serde(default)]
     settings: serde_json::Map<String, Value>,
+    /// Columns of mailbox records, by address.
+    #[serde(default)]
+    mailboxes: std::collections::BTreeMap<String, Value>,
     #[serde(default)]
     largest_request: Option<usize>,
 }
@@ -166,6 +169,11 @@ fn configure(sandbox: &Sandbox, changes: OrganizationChanges) -> Answer {
     if !changes.settings.is_empty() {
         organization
             .configure(&Value::Object(changes.settings))
+            .map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))?;
+    }
+    for (address, columns) in &changes.mailboxes {
+        organization
+            .configure_mailbox(address, columns)
             .map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))?;
     }
     if let Some(bytes) = changes.largest_request {
