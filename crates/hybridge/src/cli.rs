@@ -234,7 +234,7 @@ pub(crate) struct RequestArgs {
     /// A certificate authority (PEM) that the ACME server's own certificate comes from, beside the machine's own.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Vec<PathBuf>,
-    /// The kind of key to make. AD FS and token signing take RSA only.
+    /// The kind of key to make. Dynamics and AD FS take RSA only.
     #[arg(long, value_enum, default_value_t = KeyName::Rsa2048)]
     pub(crate) key: KeyName,
     #[command(flatten)]
