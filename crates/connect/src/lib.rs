@@ -1,5 +1,26 @@
-//! The trust between the two systems. It begins with the certificates that carry it: which of them is good for
-//! what, and why not ([`purpose`]), and how a certificate authority is asked for one ([`acme`]).
+//! The trust between Exchange Online and a Dynamics organization, as steps that a machine can plan, apply, prove and
+//! take back; and the certificates that it rests on ([`purpose`], [`rotation`]), also those that an authority issues
+//! ([`acme`]).
+//!
+//! A [`Step`] is data and five verbs. [`plan`] asks every step what is there and what would change, and changes
+//! nothing; [`apply`] does it, in order, and stops at the first failure; [`verify`] proves each step by using it;
+//! [`undo`] puts back what the [`Journal`] says was there before. A new step is one file under `steps/`.
 
 pub mod acme;
+mod exchange;
+mod journal;
+mod plan;
 pub mod purpose;
+pub mod rotation;
+mod run;
+mod site;
+mod step;
+mod steps;
+
+pub use exchange::Exchange;
+pub use journal::{Action, Entry, Journal, JournalError, Outcome};
+pub use plan::{Line, Plan, Verdict, plan};
+pub use run::{Event, Observer, Report, Stopped, apply, undo, verify};
+pub use site::{Deployment, Registration, Settings, SignIn, Site, SiteParts};
+pub use step::{Difference, Facts, Obstacle, Place, Reading, Step};
+pub use steps::{Goal, steps_of};

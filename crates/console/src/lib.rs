@@ -23,8 +23,8 @@ pub const NOTIFICATIONS_PATH: &str = "/graph/notifications";
 
 /// Posts that may be waiting to be worked on; more are answered with 503 and sent again by Graph.
 const WAITING_POSTS: usize = 1_000;
-/// Graph's own posts are small; nothing larger is read.
-const LARGEST_POST: usize = 4 << 20;
+/// Graph's own posts are small; nothing larger is read, as anybody may post.
+const LARGEST_POST: usize = 256 << 10;
 
 #[derive(Debug, Clone)]
 struct Shared {

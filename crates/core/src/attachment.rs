@@ -103,6 +103,8 @@ pub enum LeftOut {
     Refused,
     /// The message was deleted before the attachment was read.
     Gone,
+    /// It could not be added, however often it was tried.
+    GivenUp,
 }
 
 impl LeftOut {
@@ -119,6 +121,7 @@ impl LeftOut {
             Self::CloudLink => "a link to a cloud file, which has no content of its own",
             Self::Gone => "the message was deleted before it could be read",
             Self::Refused => "refused by the organization",
+            Self::GivenUp => "it could not be read or added, however often it was tried",
         }
     }
 }

@@ -1,8 +1,9 @@
 use bytes::Bytes;
-use hybridge_core::ids::RecordId;
+use hybridge_core::{ids::RecordId, trouble::Class};
 use hybridge_odata::{Call, Error, query::Query};
 use serde::Deserialize;
 use serde_json::Value as Json;
+use uuid::Uuid;
 
 use crate::{Dynamics, Result};
 
@@ -40,8 +41,9 @@ impl Dynamics {
         self.web_api.send(Call::get(query)).await?.page("list of attachments")?.entries("attachment")
     }
 
-    /// Adds an attachment to an email record (dynamics.md 4.8).
-    pub async fn add_attachment(&self, email: RecordId, file: &AttachmentFile) -> Result<()> {
+    /// Adds an attachment to an email record (dynamics.md 4.8). `key` tells the email's attachments apart: what was
+    /// added with the same one before, by a call whose answer was lost for example, is not added again.
+    pub async fn add_attachment(&self, email: RecordId, key: &str, file: &AttachmentFile) -> Result<()> {
         let mut body = file.json();
         let row = body
             .as_object_mut()
@@ -52,6 +54,11 @@ impl Dynamics {
             "objectid_activitypointer@odata.bind".to_owned(),
             Json::from(format!("/activitypointers({email})")),
         );
-        self.web_api.send(Call::post("activitymimeattachments").json(&body)?).await.map(drop)
+        let id = Uuid::new_v5(&email.0, key.as_bytes());
+        row.insert("activitymimeattachmentid".to_owned(), Json::from(id.to_string()));
+        match self.web_api.send(Call::post("activitymimeattachments").json(&body)?).await {
+            Err(error) if crate::trouble(&error).class == Class::Exists => Ok(()),
+            other => other.map(drop),
+        }
     }
 }

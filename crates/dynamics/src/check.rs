@@ -1,14 +1,18 @@
-use hybridge_core::verdict::{ReasonCode, Verdict};
+use hybridge_core::{
+    message::InternetMessageId,
+    verdict::{ReasonCode, Verdict},
+};
 use hybridge_odata::{
     Answer, Error,
     multipart::{self, Part},
     query::{Query, literal},
 };
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::{
     Dynamics, Result,
-    envelope::Envelope,
+    envelope::{Envelope, Thread},
     route::{Route, lacks_operation},
     soap::{self, Request},
 };
@@ -52,6 +56,24 @@ fn read(answer: &Answer) -> Result<Verdict> {
 }
 
 impl Dynamics {
+    /// Asks about a message that nobody sent: the answer does not matter, the road does. An organization that
+    /// processes its email itself refuses. `id` is any that is not used twice.
+    pub async fn try_email_messages(&self, id: Uuid) -> Result<()> {
+        let id = format!("<{id}@hybridge.invalid>");
+        let Some(message_id) = InternetMessageId::new(&id) else { return Ok(()) };
+        let nobody = "nobody@hybridge.invalid".to_owned();
+        let question = Envelope {
+            message_id,
+            subject: "Is this thing on?".to_owned(),
+            from: nobody.clone(),
+            to: nobody,
+            cc: String::new(),
+            bcc: String::new(),
+            thread: Thread::default(),
+        };
+        self.check_incoming(&[question]).await?.into_iter().collect::<Result<Vec<_>>>().map(drop)
+    }
+
     /// Asks the organization about messages, in batches; the answers come in order.
     ///
     /// # Errors
@@ -70,10 +92,11 @@ impl Dynamics {
                 return self.check_by_soap(questions).await;
             }
             if with_thread && thread_was_refused(chunk, &answers) {
-                // An organization that does not take ExtraProperties refuses every question that has them.
-                self.routes.refuse_thread();
                 let parts: Vec<Part> = chunk.iter().map(|envelope| envelope.question(false)).collect();
-                answers = multipart::send(&self.web_api, &parts, true).await?;
+                let plain = multipart::send(&self.web_api, &parts, true).await?;
+                if self.learn_about_threads(chunk, &plain) {
+                    answers = plain;
+                }
             }
             if answers.iter().any(Result::is_ok) {
                 self.routes.learn(Route::WebApi);
@@ -81,6 +104,22 @@ impl Dynamics {
             verdicts.extend(answers.into_iter().map(|answer| read(&answer?)));
         }
         Ok(verdicts)
+    }
+
+    /// An organization that does not take `ExtraProperties` refuses every question that has them, and answers the
+    /// same question without them. Whether that is so: a question that is refused either way tells nothing.
+    fn learn_about_threads<T>(&self, questions: &[Envelope], plain: &[Result<T>]) -> bool {
+        let passed = questions
+            .iter()
+            .zip(plain)
+            .any(|(envelope, answer)| !envelope.thread.is_empty() && answer.is_ok());
+        if passed {
+            tracing::warn!(
+                "the organization takes no ExtraProperties: answers are correlated without In-Reply-To"
+            );
+            self.routes.refuse_thread();
+        }
+        passed
     }
 
     async fn check_by_soap(&self, questions: &[Envelope]) -> Result<Vec<Result<Verdict>>> {
@@ -94,8 +133,10 @@ impl Dynamics {
             };
             let mut answers = ask(with_thread).await?;
             if with_thread && thread_was_refused(chunk, &answers) {
-                self.routes.refuse_thread();
-                answers = ask(false).await?;
+                let plain = ask(false).await?;
+                if self.learn_about_threads(chunk, &plain) {
+                    answers = plain;
+                }
             }
             for answer in answers {
                 verdicts.push(answer.and_then(|results| {

@@ -3,8 +3,9 @@ use hybridge_core::{
     eligibility::ApprovalRules,
     ids::{OrganizationId, RecordId},
 };
-use hybridge_odata::{Call, Error, query::Query};
+use hybridge_odata::{Call, Error, Target, http::Method, query::Query};
 use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{Dynamics, Result};
@@ -73,6 +74,18 @@ impl Dynamics {
             .await?
             .json::<Wire>("RetrieveVersion answer")?
             .version)
+    }
+
+    /// Says who processes the organization's email from now on, for all its mailboxes at once.
+    pub async fn set_channel(&self, channel: Channel) -> Result<()> {
+        let id = self.who_am_i().await?.organization_id;
+        let code = match channel {
+            Channel::ServerSideSynchronization => 0,
+            Channel::EmailRouter => 1,
+        };
+        let target = Target::Path(format!("organizations({id})"));
+        let call = Call::new(Method::PATCH, target).json(&json!({ "emailconnectionchannel": code }))?;
+        self.web_api.send(call.repeatable()).await.map(drop)
     }
 
     /// The organization's settings, live.

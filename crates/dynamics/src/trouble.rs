@@ -69,7 +69,12 @@ fn classify(failure: &Failure, by_protocol: Class) -> (Class, &'static str) {
             "The organization blocks an attachment's file extension (System Settings, General, blocked file extensions).",
         ),
         (&["0x80040237", "0x80040333"], Class::Exists, ""),
-        (&["0x80040217"], Class::Gone, ""),
+        // Something that the email points at, a plug-in's row for example; the message itself lies in Exchange.
+        (
+            &["0x80040217"],
+            Class::Item,
+            "The organization says that a row is not there. A plug-in may have looked for it: see its Plug-In Trace Log.",
+        ),
         (&["0x80044150", "0x80044151", "0x80040216"], Class::Transient, ""),
     ];
     for (codes, class, remedy) in KNOWN {
@@ -84,7 +89,13 @@ fn classify(failure: &Failure, by_protocol: Class) -> (Class, &'static str) {
         404 => "Check [organization] url and api_version in the configuration.",
         _ => "",
     };
-    (by_protocol, remedy)
+    // Only Exchange can say that a message is gone.
+    let class = match by_protocol {
+        Class::Gone if failure.code.is_empty() => Class::Denied,
+        Class::Gone => Class::Item,
+        class => class,
+    };
+    (class, remedy)
 }
 
 #[cfg(test)]
@@ -115,7 +126,7 @@ mod tests {
             (500, "0x80040265", Class::Item),
             (500, "0x80044151", Class::Transient),
             (412, "0x80040237", Class::Exists),
-            (404, "0x80040217", Class::Gone),
+            (404, "0x80040217", Class::Item),
             (503, "", Class::Transient),
             (400, "", Class::Item),
             (401, "", Class::Denied),

@@ -178,7 +178,7 @@ impl Runner {
             self.queue.remove(&(due, lane));
             self.due.remove(&lane);
             let Some(mailbox) = self.mailboxes.get(&lane.mailbox).cloned() else { continue };
-            let (engine, interval) = (Arc::clone(&self.engine), self.interval());
+            let (engine, interval) = (Arc::clone(&self.engine), self.interval(lane));
             let task = self.tasks.spawn(async move { engine.run_lane(&mailbox, interval).await });
             self.running.insert(task.id(), lane);
         }
@@ -205,8 +205,11 @@ impl Runner {
         self.engine.metrics.lanes_in_trouble.set(i64::try_from(self.troubled.len()).unwrap_or(i64::MAX));
         self.engine.remember_route().await?;
         let woken = self.again.remove(&lane) && report.trouble.is_none();
-        let due =
-            if woken { self.now() } else { report.next_due.unwrap_or_else(|| self.after(self.interval())) };
+        let due = if woken {
+            self.now()
+        } else {
+            report.next_due.unwrap_or_else(|| self.after(self.interval(lane)))
+        };
         self.schedule(lane, due);
         Ok(())
     }
@@ -313,19 +316,19 @@ impl Runner {
     }
 
     /// The time between two timed runs of a lane.
-    fn interval(&self) -> Duration {
+    fn interval(&self, lane: LaneId) -> Duration {
         let count = u32::try_from(self.mailboxes.len()).unwrap_or(u32::MAX);
         let paced = Duration::from_secs_f64(f64::from(count) / RUNS_PER_SECOND);
         let interval = paced.max(self.engine.options.poll);
-        if self.engine.options.notification_url.is_some() && !self.no_subscriptions() {
+        if self.engine.options.notification_url.is_some() && self.is_notified(lane) {
             interval * SLOWER_WITH_NOTIFICATIONS
         } else {
             interval
         }
     }
 
-    fn no_subscriptions(&self) -> bool {
-        self.engine.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    fn is_notified(&self, lane: LaneId) -> bool {
+        self.engine.subscriptions.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&lane)
     }
 
     fn now(&self) -> Timestamp {

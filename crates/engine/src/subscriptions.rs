@@ -65,8 +65,12 @@ impl Engine {
             }
             Err(error) if error.failure().is_some_and(|failure| failure.status.as_u16() == 409) => {
                 // A run that was killed between subscribing and storing left one whose secret nobody knows.
-                self.graph.unsubscribe_all(user, url).await.map_err(|error| LaneError::graph(&error))?;
-                tracing::info!(%lane, "a forgotten subscription was ended; the next run makes another");
+                match self.graph.unsubscribe_all(user, url).await {
+                    Ok(()) => {
+                        tracing::info!(%lane, "a forgotten subscription was ended; the next run makes another");
+                    }
+                    Err(error) => tracing::info!(%lane, %error, "a forgotten subscription can't be ended"),
+                }
                 Ok(false)
             }
             Err(error) => {

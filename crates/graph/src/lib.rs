@@ -5,6 +5,7 @@
 
 mod content;
 mod delta;
+mod directory;
 mod mail;
 mod notification;
 mod subscription;
@@ -16,6 +17,7 @@ use hybridge_odata::Service;
 
 pub use content::{Content, HeaderField};
 pub use delta::{Entry, Place, Round};
+pub use directory::{AppRole, DirectoryKind, DirectoryObject, GRAPH_APP_ID, KeyCredential, RoleAssignment};
 pub use mail::MailFolder;
 pub use notification::{Notification, NotificationKind, UnreadableNotification, read as read_notifications};
 pub use subscription::{NewSubscription, SubscriptionInfo};

@@ -79,7 +79,7 @@ impl Graph {
         loop {
             let page = self.service.send(call).await?.page("list of subscriptions")?;
             for listed in page.entries::<Listed>("subscription")? {
-                if listed.notification_url == notification_url && listed.resource.contains(user.as_str()) {
+                if listed.notification_url == notification_url && is_of(&listed.resource, user) {
                     self.unsubscribe(&listed.id).await?;
                 }
             }
@@ -89,4 +89,13 @@ impl Graph {
             }
         }
     }
+}
+
+/// Whether a subscription's resource (`users/{user}/mailFolders('inbox')/messages`) is a user's, exactly: the name of
+/// one user can stand inside another's.
+fn is_of(resource: &str, user: &UserRef) -> bool {
+    resource.trim_start_matches('/').split('/').nth(1).is_some_and(|named| {
+        let named = named.replace("%40", "@");
+        named.eq_ignore_ascii_case(user.as_str())
+    })
 }

@@ -18,7 +18,7 @@ fn classify(failure: &Failure, by_protocol: Class) -> (Class, &'static str) {
              mailbox still lies on-premises, migrate it.",
         ),
         (
-            &["ErrorInvalidUser"],
+            &["ErrorInvalidUser", "Request_ResourceNotFound"],
             Class::Denied,
             "No user of the tenant has this address: correct the address of the mailbox record in Dynamics, or create the \
              mailbox.",
@@ -45,7 +45,7 @@ fn classify(failure: &Failure, by_protocol: Class) -> (Class, &'static str) {
             Class::Denied,
             "Graph refuses the access token: check that [graph] cloud fits the tenant, and this machine's clock.",
         ),
-        (&["ErrorItemNotFound", "ErrorSyncFolderNotFound", "Request_ResourceNotFound"], Class::Gone, ""),
+        (&["ErrorItemNotFound", "ErrorSyncFolderNotFound"], Class::Gone, ""),
         (&["ApplicationThrottled", "TooManyRequests", "activityLimitReached"], Class::Throttled, ""),
     ];
     for (codes, class, remedy) in KNOWN {
@@ -53,7 +53,9 @@ fn classify(failure: &Failure, by_protocol: Class) -> (Class, &'static str) {
             return (*class, remedy);
         }
     }
-    (by_protocol, "")
+    // A bare 404 comes from a proxy or a wrong address, not from a mailbox.
+    let class = if by_protocol == Class::Gone { Class::Denied } else { by_protocol };
+    (class, "")
 }
 
 #[cfg(test)]

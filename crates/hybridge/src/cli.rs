@@ -1,10 +1,13 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod request;
+
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hybridge_sandbox::faults::MailboxFault;
+pub(crate) use request::{KeyName, ProofArgs, RequestArgs};
 use url::Url;
 
 /// Keeps Dynamics 365 on-premises and Exchange Online in step, over Microsoft Graph.
@@ -57,13 +60,15 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Set up the trust between Exchange Online and Dynamics: see what is missing, do it, prove it, take it back.
+    Connect(ConnectArgs),
     /// Look into certificate files, convert them, make one, have one issued.
     Certificate {
         #[command(subcommand)]
         command: CertificateCommand,
     },
     /// An emulated tenant and organization on this machine, to try things out.
-    Sandbox(SandboxArgs),
+    Sandbox(Box<SandboxArgs>),
     /// Show the whole thing at work on a made-up company.
     Demo(DemoArgs),
     /// Run the whole system under seeded faults and check that the promises hold.
@@ -100,6 +105,12 @@ pub(crate) struct InitArgs {
     /// The service account: DOMAIN\user or user@domain.
     #[arg(long)]
     pub(crate) user: Option<String>,
+    /// Windows authentication (Kerberos, NTLM) in place of AD FS: the DNS name of the Active Directory domain.
+    #[arg(long, conflicts_with = "adfs_client_id")]
+    pub(crate) domain: Option<String>,
+    /// With --domain: a keytab of the service account in place of its password.
+    #[arg(long, value_name = "FILE", requires = "domain", conflicts_with = "password_file")]
+    pub(crate) keytab: Option<String>,
     /// A file that holds the service account's password.
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<String>,
@@ -139,6 +150,41 @@ pub(crate) struct SyncArgs {
     pub(crate) dry_run: bool,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArgs {
+    #[command(subcommand)]
+    pub(crate) verb: ConnectVerb,
+    /// Only this step (can be given several times); `connect plan` names them.
+    #[arg(long, global = true, value_name = "STEP")]
+    pub(crate) step: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum ConnectVerb {
+    /// What is there and what would be changed. Changes nothing.
+    Plan {
+        /// Show every value that would change.
+        #[arg(long)]
+        details: bool,
+    },
+    /// Do what is missing, step by step; stops at the first failure, and goes on from there next time.
+    Apply {
+        /// Only show what would be done, as `connect plan` does.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Prove every step by using it.
+    Verify,
+    /// Put back what was there before Hybridge changed it, as the audit log tells.
+    Undo {
+        /// Only show what would be put back.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// The audit log: who changed what when, what was there before and after.
+    Log,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum CertificateCommand {
     /// Tell what is in a PFX, P7B, PEM or CER file and what it can be used for, and why not.
@@ -173,6 +219,13 @@ pub(crate) enum CertificateCommand {
         #[command(flatten)]
         writing: Writing,
     },
+    /// Renew Hybridge's own certificate without a moment in which there is no valid one.
+    ///
+    /// The new one is registered beside the old one, waited for, switched to, used, and after some days the old one is removed.
+    /// Interrupted anywhere it goes on when it is run again. A `hybridge run` beside it takes the new one by itself.
+    Rotate(RotateArgs),
+    /// Which certificate is in use, how long it lasts, and how far a rotation is.
+    Status,
     /// Make a self-signed certificate with its key, as PFX: for Hybridge's sign-in, or to sign tokens with.
     ///
     /// Its password comes from `HYBRIDGE_PFX_PASSWORD` or --password-file; without either one is made and written
@@ -199,73 +252,37 @@ pub(crate) enum CertificateCommand {
     Request(Box<RequestArgs>),
 }
 
-/// How a certificate is asked for.
-#[derive(Debug, Args)]
-pub(crate) struct RequestArgs {
-    /// The authority's ACME directory; Let's Encrypt's when left out.
-    #[arg(long, value_name = "URL")]
-    pub(crate) directory: Option<Url>,
-    /// Let's Encrypt's staging: to try things out, trusted by nobody.
-    #[arg(long, conflicts_with = "directory")]
-    pub(crate) staging: bool,
-    /// A host name that the certificate is for; may be given several times. A wildcard (*.contoso.com) needs --dns01-hook.
-    #[arg(long, value_name = "NAME", required = true)]
-    pub(crate) host: Vec<String>,
-    /// A mail address that the authority may write to; may be given several times.
-    #[arg(long, value_name = "MAIL")]
-    pub(crate) contact: Vec<String>,
-    /// Agree to the authority's terms; needed once, to make the account.
+/// How Hybridge's own certificate is renewed.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RotateArgs {
+    /// Go back to the old certificate.
+    #[arg(long, conflicts_with_all = ["keep_days", "days", "until"])]
+    pub(crate) back: bool,
+    /// How many days both certificates are kept after the switch; 0 removes the old one at once.
+    #[arg(long, default_value_t = 7)]
+    pub(crate) keep_days: u32,
+    /// How many days the new certificate is valid.
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(2..=3650))]
+    pub(crate) days: u32,
+    /// Stop when this is reached; another run goes on from there.
+    #[arg(long, value_enum)]
+    pub(crate) until: Option<StageName>,
+    /// Only say what would be done.
     #[arg(long)]
-    pub(crate) accept_terms: bool,
-    #[command(flatten)]
-    pub(crate) proof: ProofArgs,
-    /// The file with the account's private key; made where there is none.
-    #[arg(long, value_name = "FILE", default_value = "acme-account.json")]
-    pub(crate) account: PathBuf,
-    /// The file to write: PEM with the key, or PFX when its name ends in .pfx.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// A file with the PFX file's password.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) password_file: Option<PathBuf>,
-    /// Renew the file: replace it when fewer days are left or a name is missing, else do nothing.
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=365))]
-    pub(crate) renew_before: Option<u32>,
-    /// A certificate authority (PEM) that the ACME server's own certificate comes from, beside the machine's own.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Vec<PathBuf>,
-    /// The kind of key to make. Dynamics and AD FS take RSA only.
-    #[arg(long, value_enum, default_value_t = KeyName::Rsa2048)]
-    pub(crate) key: KeyName,
-    #[command(flatten)]
-    pub(crate) writing: Writing,
+    pub(crate) dry_run: bool,
 }
 
-/// How it is proven that the names are ours: one of the three.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct ProofArgs {
-    /// Prove the names over HTTP; Hybridge answers by itself on this address, such as 0.0.0.0:80.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) http01: Option<SocketAddr>,
-    /// Prove the names over HTTP; a web server answers that has this folder as its root.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) http01_folder: Option<PathBuf>,
-    /// Prove the names with DNS records; this program is called with `present` and `cleanup`, and has the record's name
-    /// and value in `HYBRIDGE_ACME_NAME` and `HYBRIDGE_ACME_VALUE`.
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) dns01_hook: Option<PathBuf>,
-}
-
-/// The kinds of keys by the names that are typed.
+/// The stages of a rotation by the names that are typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum KeyName {
-    /// RSA, 2048 bits.
-    Rsa2048,
-    /// RSA, 3072 bits.
-    Rsa3072,
-    /// Elliptic curve NIST P-256.
-    P256,
+pub(crate) enum StageName {
+    /// The new certificate is made.
+    Issued,
+    /// Entra ID trusts both.
+    Trusted,
+    /// Entra ID gives tokens for the new one.
+    Proven,
+    /// The new one is in use.
+    Switched,
 }
 
 /// How files are written.
@@ -342,9 +359,16 @@ pub(crate) struct SandboxStart {
     /// The folder that certificates, passwords and the ready configuration are written to.
     #[arg(long, default_value = "sandbox", value_name = "FOLDER")]
     pub(crate) folder: PathBuf,
+    /// Leave the trust to `hybridge connect`: no app registration yet, and Dynamics processes its email itself.
+    #[arg(long)]
+    pub(crate) unconnected: bool,
     /// The first of five ports; without it free ones are chosen.
     #[arg(long)]
     pub(crate) port: Option<u16>,
+    /// The organization wants Windows authentication and has this address: a web server there does Kerberos and NTLM, passes
+    /// requests on to the organization's port and names the user in X-Remote-User.
+    #[arg(long, value_name = "URL")]
+    pub(crate) windows_address: Option<Url>,
     #[command(flatten)]
     pub(crate) size: Size,
 }

@@ -7,15 +7,18 @@ mod error;
 mod exit;
 mod output;
 mod progress;
+mod trust;
 mod wiring;
 
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
-use cli::{BenchCommand, Cli, Command};
+use cli::{BenchCommand, CertificateCommand, Cli, Command};
 use exit::Exit;
 use output::Output;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -44,11 +47,18 @@ fn run(cli: Cli, output: Output) -> error::Result<Exit> {
         Command::Run => runtime.block_on(commands::run::run(config, output)),
         Command::Sync(args) => runtime.block_on(commands::sync::sync(config, &args, output)),
         Command::Explain { what } => runtime.block_on(commands::explain::explain(config, &what, output)),
+        Command::Connect(args) => runtime.block_on(commands::connect::connect(config, &args, output)),
         Command::Status { all } => runtime.block_on(commands::status::status(config, all, output)),
+        Command::Certificate { command: CertificateCommand::Rotate(args) } => {
+            runtime.block_on(commands::rotate::rotate(config, &args, output))
+        }
+        Command::Certificate { command: CertificateCommand::Status } => {
+            commands::rotate::status(config, output)
+        }
         Command::Certificate { command } => {
             runtime.block_on(commands::certificate::certificate(&command, output))
         }
-        Command::Sandbox(args) => runtime.block_on(commands::sandbox::sandbox(args, output)),
+        Command::Sandbox(args) => runtime.block_on(commands::sandbox::sandbox(*args, output)),
         Command::Demo(args) => runtime.block_on(commands::demo::demo(&args, output)),
         Command::Simulate(args) => commands::simulate::simulate(&args, output),
         Command::Bench { what: BenchCommand::Incoming { messages, mailboxes, idle } } => {
@@ -86,6 +96,9 @@ fn start_log(verbose: u8, simulated: bool) {
         .with_writer(std::io::stderr)
         .with_ansi(colour)
         .with_target(false)
+        .finish()
+        // sspi traces the messages of a sign-in, from which a password can be guessed.
+        .with(filter_fn(|told| !told.target().starts_with("sspi")))
         .init();
 }
 

@@ -1,10 +1,12 @@
 //! Puts the parts together as the configuration says.
 
+mod sign_in;
+
 use std::{
     fs::{self, File},
     path::Path,
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use hybridge_core::ids::TenantId;
@@ -12,17 +14,20 @@ use hybridge_dynamics::{Dynamics, Route};
 use hybridge_engine::{Engine, Observer, Options, Parts, ROUTE_FACT};
 use hybridge_graph::Graph;
 use hybridge_identity::{
-    AdfsParts, AdfsTokens, AssertionAlgorithm, ClaimsSignIn, Cloud, Credential, EntraParts, EntraTokens,
-    ExposeSecret, SecretString, Tenant, TokenSource, Validity,
+    AssertionAlgorithm, Cloud, Credential, CredentialSource, EntraParts, EntraTokens, ExposeSecret,
+    SecretString, Tenant, TokenSource, Validity,
 };
 use hybridge_net::{Chance, Clock, Https, SystemClock, Transport};
 use hybridge_odata::{
-    Parts as ServiceParts, Patience, Service,
+    Access, Parts as ServiceParts, Patience, Service,
     gate::{Adaptive, Gate, PerMailbox},
 };
 use hybridge_store::{MemoryStore, SqliteMode, SqliteStore, Store};
 use jiff::Timestamp;
 use url::Url;
+use uuid::Uuid;
+
+pub(crate) use sign_in::SignIn;
 
 use crate::{
     config::{CloudName, Config},
@@ -39,76 +44,106 @@ pub(crate) struct Sides {
     pub(crate) graph: Graph,
     pub(crate) dynamics: Dynamics,
     pub(crate) entra: Arc<EntraTokens>,
-    pub(crate) adfs: Arc<AdfsTokens>,
+    pub(crate) sign_in: SignIn,
     pub(crate) cloud: Cloud,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) chance: Chance,
 }
 
-impl Sides {
-    /// Connects what the configuration names. Nothing is asked of either side yet.
-    pub(crate) fn of(config: &Config, route: Option<Route>) -> Result<Self> {
-        let transport: Arc<dyn Transport> = Arc::new(https(config)?);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let chance = Chance::from_system();
-        let cloud = cloud(config);
-        let credential = Arc::new(credential(config)?);
-        days_left(&credential, clock.now())?;
-        let entra = Arc::new(EntraTokens::new(EntraParts {
-            cloud: cloud.clone(),
+/// What everything that reaches out has in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Ground {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) chance: Chance,
+    pub(crate) cloud: Cloud,
+    pub(crate) tenant: Tenant,
+}
+
+impl Ground {
+    pub(crate) fn of(config: &Config) -> Result<Self> {
+        Ok(Self {
+            transport: Arc::new(https(config)?),
+            clock: Arc::new(SystemClock),
+            chance: Chance::from_system(),
+            cloud: cloud(config),
             tenant: Tenant::Id(config.tenant.id),
-            client_id: config.tenant.client_id,
+        })
+    }
+
+    /// Tokens for an application.
+    pub(crate) fn entra(&self, client_id: Uuid, credential: Arc<dyn CredentialSource>) -> Arc<EntraTokens> {
+        Arc::new(EntraTokens::new(EntraParts {
+            cloud: self.cloud.clone(),
+            tenant: self.tenant.clone(),
+            client_id,
             credential,
-            scope: cloud.scope(),
+            scope: self.cloud.scope(),
             algorithm: AssertionAlgorithm::default(),
-            transport: transport.clone(),
-            clock: clock.clone(),
-            chance: chance.clone(),
-        }));
+            transport: self.transport.clone(),
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+        }))
+    }
+
+    /// A service.
+    pub(crate) fn service(
+        &self,
+        name: &'static str,
+        root: Url,
+        access: Access,
+        gate: Arc<dyn Gate>,
+    ) -> Service {
+        Service::new(ServiceParts {
+            name,
+            root,
+            access,
+            clock: self.clock.clone(),
+            chance: self.chance.clone(),
+            gate,
+            patience: Patience::default(),
+        })
+    }
+
+    /// Access by tokens.
+    pub(crate) fn by_token(&self, tokens: Arc<dyn TokenSource>) -> Access {
+        Access::Tokens { tokens, transport: self.transport.clone() }
+    }
+
+    /// Microsoft Graph behind tokens.
+    pub(crate) fn graph(&self, tokens: Arc<dyn TokenSource>) -> Result<Graph> {
+        let root =
+            self.cloud.graph_root().parse::<Url>().map_err(|error| bad_url("[tenant] graph", error))?;
+        let gate = Arc::new(PerMailbox::new(GRAPH_CALLS_AT_ONCE));
+        Ok(Graph::new(self.service("Microsoft Graph", join(&root, "v1.0/")?, self.by_token(tokens), gate)))
+    }
+
+    /// The organization, and how the service account signs in.
+    pub(crate) fn organization(&self, config: &Config, route: Option<Route>) -> Result<(Dynamics, SignIn)> {
         let organization = &config.organization;
-        let password = organization.password.fetch(&config.folder, "the service account's password")?;
-        let adfs = Arc::new(AdfsTokens::new(AdfsParts {
-            organization: rooted(&organization.url),
-            sign_in: ClaimsSignIn {
-                client_id: organization.adfs_client_id,
-                user_name: organization.user.clone(),
-                password,
-                resource: None,
-            },
-            transport: transport.clone(),
-            clock: clock.clone(),
-            chance: chance.clone(),
-        }));
-        let service = |name: &'static str, root: Url, tokens: Arc<dyn TokenSource>, gate: Arc<dyn Gate>| {
-            Service::new(ServiceParts {
-                name,
-                root,
-                transport: transport.clone(),
-                tokens,
-                clock: clock.clone(),
-                chance: chance.clone(),
-                gate,
-                patience: Patience::default(),
-            })
-        };
-        let graph_root = join(
-            &cloud.graph_root().parse::<Url>().map_err(|error| bad_url("[tenant] graph", error))?,
-            "v1.0/",
-        )?;
-        let graph = Graph::new(service(
-            "Microsoft Graph",
-            graph_root,
-            entra.clone(),
-            Arc::new(PerMailbox::new(GRAPH_CALLS_AT_ONCE)),
-        ));
+        let sign_in = SignIn::of(config, &self.transport, &self.clock, &self.chance)?;
         let root = rooted(&organization.url);
         let api = join(&root, &format!("api/data/v{}/", organization.api_version))?;
         let gate: Arc<dyn Gate> = Arc::new(Adaptive::new(4, organization.calls_at_once));
-        let web_api = service("the organization", api, adfs.clone(), gate.clone());
-        let soap = service("the organization", root, adfs.clone(), gate);
-        let dynamics = Dynamics::new(web_api, soap, route);
-        Ok(Self { graph, dynamics, entra, adfs, cloud, transport, clock, chance })
+        let access = || sign_in.access(&self.transport);
+        let web_api = self.service("the organization", api, access(), gate.clone());
+        let soap = self.service("the organization", root, access(), gate);
+        Ok((Dynamics::new(web_api, soap, route), sign_in))
+    }
+}
+
+impl Sides {
+    /// Connects what the configuration names. Nothing is asked of either side yet.
+    pub(crate) fn of(config: &Config, route: Option<Route>) -> Result<Self> {
+        let ground = Ground::of(config)?;
+        let certificate = CertificateFile::open(config)?;
+        days_left(&certificate.current(), ground.clock.now())?;
+        let entra = ground.entra(config.client_id()?, Arc::new(certificate));
+        let graph = ground.graph(entra.clone())?;
+        let (dynamics, sign_in) = ground.organization(config, route)?;
+        let Ground { transport, clock, chance, cloud, .. } = ground;
+        Ok(Self { graph, dynamics, entra, sign_in, cloud, transport, clock, chance })
     }
 }
 
@@ -195,6 +230,16 @@ pub(crate) fn lock(config: &Config) -> Result<OnlyOne> {
 }
 
 fn https(config: &Config) -> Result<Https> {
+    Https::new(&authorities(config)?).map_err(|error| unusable_authorities(&error))
+}
+
+pub(crate) fn unusable_authorities(error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Configuration, error.to_string())
+        .help("The files under [trust] authorities have to be certificates in PEM form.")
+}
+
+/// The certificate authorities to trust beside the machine's own.
+pub(crate) fn authorities(config: &Config) -> Result<Vec<Vec<u8>>> {
     let mut authorities = Vec::new();
     for path in &config.trust.authorities {
         let path = config.path(path);
@@ -203,10 +248,7 @@ fn https(config: &Config) -> Result<Https> {
                 .help("Check [trust] authorities in the configuration: PEM files, relative to the configuration file.")
         })?);
     }
-    Https::new(&authorities).map_err(|error| {
-        Failure::new(Exit::Configuration, error.to_string())
-            .help("The files under [trust] authorities have to be certificates in PEM form.")
-    })
+    Ok(authorities)
 }
 
 pub(crate) fn cloud(config: &Config) -> Cloud {
@@ -225,6 +267,46 @@ pub(crate) fn cloud(config: &Config) -> Cloud {
         (Some(authority), Some(graph_root)) => Cloud::Custom { authority, graph_root, scope: named.scope() },
         _ => named,
     }
+}
+
+/// The certificate that the configuration names, read again when its file has changed: a rotation is taken up by a
+/// program that runs.
+#[derive(Debug)]
+struct CertificateFile {
+    config: Config,
+    read: std::sync::Mutex<(Option<SystemTime>, Arc<Credential>)>,
+}
+
+impl CertificateFile {
+    fn open(config: &Config) -> Result<Self> {
+        let changed = changed_at(config);
+        let read = std::sync::Mutex::new((changed, Arc::new(credential(config)?)));
+        Ok(Self { config: config.clone(), read })
+    }
+}
+
+impl CredentialSource for CertificateFile {
+    fn current(&self) -> Arc<Credential> {
+        let mut read = self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let changed = changed_at(&self.config);
+        if changed != read.0 {
+            match credential(&self.config) {
+                Ok(credential) => {
+                    tracing::info!(thumbprint = %credential.certificate().sha1_hex(), "the certificate has changed");
+                    *read = (changed, Arc::new(credential));
+                }
+                // The one at hand is good for as long as Entra ID knows it.
+                Err(failure) => {
+                    tracing::warn!(trouble = %failure.message, "the certificate's file has changed");
+                }
+            }
+        }
+        read.1.clone()
+    }
+}
+
+fn changed_at(config: &Config) -> Option<SystemTime> {
+    fs::metadata(config.path(&config.tenant.certificate)).ok()?.modified().ok()
 }
 
 /// The certificate and key that the configuration names.
@@ -296,6 +378,17 @@ pub(crate) fn make_certificate(folder: &Path) -> Result<()> {
         .map_err(|error| failed("hybridge-certificate.pem", error.to_string()))
 }
 
+/// Replaces a file as a whole: written aside and renamed, so that nothing half-written stays behind.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    let written = fs::write(&aside, bytes).and_then(|()| fs::rename(&aside, path));
+    if written.is_err() {
+        let _left = fs::remove_file(&aside);
+    }
+    written
+}
+
 /// Writes a file that only its owner may read.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
@@ -310,7 +403,7 @@ pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// With a slash at the end, without which joining would lose the last segment (dynamics.md section 1).
-fn rooted(url: &Url) -> Url {
+pub(crate) fn rooted(url: &Url) -> Url {
     let mut url = url.clone();
     if !url.path().ends_with('/') {
         url.set_path(&format!("{}/", url.path()));

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("graph", &["core", "odata"]),
     ("dynamics", &["core", "odata"]),
     ("store", &["core"]),
-    ("connect", &["identity", "net"]),
+    ("connect", &["core", "dynamics", "graph", "identity", "net", "odata"]),
     ("engine", &["core", "dynamics", "graph", "net", "odata", "store"]),
     ("console", &["core", "graph", "store"]),
     ("sandbox-kit", &[]),

@@ -19,7 +19,7 @@ use uuid::Uuid;
 pub use refusal::{AdfsFault, AdfsRefusal};
 
 use crate::{
-    Challenge, Error, Token, TokenSource,
+    Challenge, Error, Token, TokenSource, WindowsSignIn,
     cache::TokenCache,
     challenge::{offered_schemes, parse_challenge},
     error::{is_passing, without_query},
@@ -32,6 +32,8 @@ use crate::{
 pub enum OrganizationSignIn {
     /// Claims: an internet-facing deployment with AD FS.
     Claims(ClaimsSignIn),
+    /// Windows authentication: a deployment without claims, in the same Active Directory.
+    Windows(WindowsSignIn),
 }
 
 /// A user of an organization behind AD FS.
@@ -232,7 +234,7 @@ impl TokenSource for AdfsTokens {
     }
 }
 
-fn with_slash(mut url: Url) -> Url {
+pub(crate) fn with_slash(mut url: Url) -> Url {
     url.set_query(None);
     url.set_fragment(None);
     if !url.path().ends_with('/') {

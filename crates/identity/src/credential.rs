@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
@@ -102,6 +102,22 @@ impl Credential {
 
     pub(crate) fn key(&self) -> &PrivateKey {
         &self.key
+    }
+}
+
+/// Gives the certificate that is in use now.
+pub trait CredentialSource: Send + Sync + fmt::Debug {
+    /// The certificate with its key.
+    fn current(&self) -> Arc<Credential>;
+}
+
+/// One certificate that stays.
+#[derive(Debug)]
+pub struct Fixed(pub Arc<Credential>);
+
+impl CredentialSource for Fixed {
+    fn current(&self) -> Arc<Credential> {
+        self.0.clone()
     }
 }
 

@@ -17,8 +17,8 @@ use uuid::Uuid;
 pub use refusal::{EntraFault, EntraRefusal, KeyProblem};
 
 use crate::{
-    AssertionAlgorithm, ClientAssertion, Cloud, Credential, Error, Tenant, Token, TokenSource,
-    cache::TokenCache, exchange,
+    AssertionAlgorithm, ClientAssertion, Cloud, Credential, CredentialSource, Error, Tenant, Token,
+    TokenSource, cache::TokenCache, exchange,
 };
 use refusal::Subject;
 
@@ -33,8 +33,9 @@ pub struct EntraParts {
     pub tenant: Tenant,
     /// The application (client) id.
     pub client_id: Uuid,
-    /// The certificate registered for the application.
-    pub credential: Arc<Credential>,
+    /// The certificate registered for the application: asked for before each token, as it can be rotated while the
+    /// program runs.
+    pub credential: Arc<dyn CredentialSource>,
     /// What the token is for: as a rule [`Cloud::scope`].
     pub scope: String,
     /// How assertions are signed.
@@ -61,8 +62,8 @@ impl EntraTokens {
     }
 
     /// The certificate in use.
-    pub fn credential(&self) -> &Credential {
-        &self.parts.credential
+    pub fn credential(&self) -> Arc<Credential> {
+        self.parts.credential.current()
     }
 
     async fn issue(&self) -> Result<Token, Error> {
@@ -87,6 +88,7 @@ impl EntraTokens {
     async fn ask(&self, endpoint: &Url) -> Result<Token, Error> {
         let EntraParts { tenant, client_id, credential, scope, algorithm, transport, clock, chance, .. } =
             &self.parts;
+        let credential = credential.current();
         let asked_at = clock.now();
         let assertion = ClientAssertion {
             client_id: *client_id,
@@ -95,7 +97,7 @@ impl EntraTokens {
             issued_at: asked_at,
             algorithm: *algorithm,
         };
-        let assertion = assertion.sign(credential)?;
+        let assertion = assertion.sign(&credential)?;
         let fields = [
             ("grant_type", "client_credentials"),
             ("client_id", &client_id.to_string()),

@@ -4,7 +4,7 @@ use http::StatusCode;
 use hybridge_net::{TransportError, TransportFault};
 use url::Url;
 
-use crate::{AdfsFault, AdfsRefusal, EntraRefusal};
+use crate::{AdfsFault, AdfsRefusal, EntraRefusal, WindowsFault, WindowsRefusal};
 
 /// Active Directory locks accounts after some wrong passwords within half an hour, as a rule.
 const WRONG_PASSWORD_STANDS: Duration = Duration::from_mins(15);
@@ -91,6 +91,36 @@ pub enum Error {
     /// AD FS refused.
     #[error("{0}")]
     Adfs(Box<AdfsRefusal>),
+    /// Windows authentication failed.
+    #[error("{0}")]
+    Windows(Box<WindowsRefusal>),
+    /// The organization does not offer Windows authentication.
+    #[error(
+        "{organization} answered {status} without offering Windows authentication{}",
+        offered_suffix(offered)
+    )]
+    NoWindowsAuthentication {
+        /// The address asked.
+        organization: String,
+        /// Its answer.
+        status: StatusCode,
+        /// The authentication schemes that it offered instead.
+        offered: Vec<String>,
+    },
+    /// A user name can't be used for Windows authentication.
+    #[error("the user name {name:?} can't be used: {detail}")]
+    UserName {
+        /// The name.
+        name: String,
+        /// Why.
+        detail: String,
+    },
+    /// A keytab can't be used.
+    #[error("the keytab can't be used: {detail}")]
+    Keytab {
+        /// Why.
+        detail: String,
+    },
     /// The organization does not say where to sign in.
     #[error("{organization} answered {status} without saying where to sign in{}", offered_suffix(offered))]
     NoChallenge {
@@ -108,6 +138,18 @@ pub enum Error {
         organization: String,
         /// The token endpoint.
         address: String,
+    },
+    /// Nobody typed the code in.
+    #[error("nobody signed in with the code that was shown")]
+    SignInNotFinished {
+        /// When it was shown.
+        since: jiff::Timestamp,
+    },
+    /// A person's sign-in was refused.
+    #[error("the sign-in was refused: {detail}")]
+    SignInRefused {
+        /// Entra ID's words.
+        detail: String,
     },
     /// An answer that is neither a token nor an explained refusal.
     #[error("{address} answered {status}: {detail}")]
@@ -186,11 +228,28 @@ impl Error {
             Self::Transport(error) => reach(error),
             Self::Entra(refusal) => refusal.remedy(),
             Self::Adfs(refusal) => refusal.remedy(),
+            Self::Windows(refusal) => refusal.remedy(),
+            Self::NoWindowsAuthentication { organization, status, offered } => {
+                no_windows(organization, *status, offered)
+            }
+            Self::UserName { .. } => "Correct user and domain in [organization].".to_owned(),
+            Self::Keytab { .. } => {
+                "Export it again, with AES keys: ktpass -princ user@REALM -mapuser DOMAIN\\user -crypto AES256-SHA1 \
+                 -ptype KRB5_NT_PRINCIPAL -pass * -out user.keytab, or samba-tool domain exportkeytab."
+                    .to_owned()
+            }
             Self::NoChallenge { organization, status, offered } => no_challenge(organization, *status, offered),
             Self::InsecureSignIn { .. } => {
                 "Let AD FS be reached with https, and correct its address in the deployment's claims settings."
                     .to_owned()
             }
+            Self::SignInNotFinished { .. } => {
+                "Run the command again, open the page it shows and type the code in within 15 minutes.".to_owned()
+            }
+            Self::SignInRefused { .. } => "Sign in with an account that has the roles named above; a policy of the \
+                 tenant may forbid device codes: then give a token in HYBRIDGE_DIRECTORY_TOKEN or \
+                 HYBRIDGE_EXCHANGE_TOKEN."
+                .to_owned(),
             Self::UnexpectedAnswer { address, .. } => format!(
                 "Open {address} in a browser on this machine: a proxy may stand in between, or the address is \
                  not that of a sign-in service."
@@ -204,7 +263,10 @@ impl Error {
             Self::Transport(error) => !matches!(error.fault, TransportFault::Tls | TransportFault::TooLarge),
             Self::Entra(refusal) => refusal.is_transient(),
             Self::Adfs(refusal) => refusal.is_transient(),
-            Self::UnexpectedAnswer { status, .. } => is_passing(*status),
+            Self::Windows(refusal) => refusal.is_transient(),
+            Self::NoWindowsAuthentication { status, .. } | Self::UnexpectedAnswer { status, .. } => {
+                is_passing(*status)
+            }
             _ => false,
         }
     }
@@ -225,6 +287,11 @@ impl Error {
         match self {
             _ if self.is_transient() => self.retry_after().unwrap_or(Duration::ZERO),
             Self::Adfs(refusal) if refusal.fault() == AdfsFault::WrongPassword => WRONG_PASSWORD_STANDS,
+            Self::Windows(refusal)
+                if matches!(refusal.fault(), WindowsFault::WrongPassword | WindowsFault::NtlmRefused) =>
+            {
+                WRONG_PASSWORD_STANDS
+            }
             _ => REFUSAL_STANDS,
         }
     }
@@ -287,12 +354,28 @@ fn no_challenge(organization: &str, status: StatusCode, offered: &[String]) -> S
         format!("There is no Web API at {organization}: check the organization's address.")
     } else if offered.iter().any(windows) {
         format!(
-            "{organization} wants Windows authentication (Kerberos or NTLM), not claims: use its internet-facing \
-             address, or enable OAuth on the deployment (Set-CrmSetting OAuthClaimsSettings, Enabled = True)."
+            "{organization} wants Windows authentication (Kerberos or NTLM), not claims: set sign_in = \"windows\" in \
+             [organization]. Or use its internet-facing address, or enable OAuth on the deployment (Set-CrmSetting OAuthClaimsSettings, Enabled = True)."
         )
     } else {
         "Enable OAuth on the deployment: in PowerShell on the CRM server, as deployment administrator, \
          $s = Get-CrmSetting -SettingType OAuthClaimsSettings; $s.Enabled = $true; Set-CrmSetting -Setting $s. \
+         Check also that the address is that of the organization."
+            .to_owned()
+    }
+}
+
+fn no_windows(organization: &str, status: StatusCode, offered: &[String]) -> String {
+    if status == StatusCode::NOT_FOUND {
+        format!("There is no Web API at {organization}: check the organization's address.")
+    } else if offered.iter().any(|scheme| scheme.eq_ignore_ascii_case("bearer")) || status.is_redirection() {
+        format!(
+            "{organization} wants claims: set sign_in = \"adfs\" in [organization], or use its internal address."
+        )
+    } else if is_passing(status) {
+        "Nothing: Hybridge tries again by itself.".to_owned()
+    } else {
+        "Turn on Windows Authentication for the organization's web site in IIS, with the providers Negotiate and NTLM. \
          Check also that the address is that of the organization."
             .to_owned()
     }

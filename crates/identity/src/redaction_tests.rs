@@ -48,7 +48,7 @@ async fn no_public_type_prints_a_secret() {
         cloud: Cloud::Global,
         tenant: Tenant::Domain("contoso.com".to_owned()),
         client_id: Uuid::from_u128(7),
-        credential: Arc::new(credential().clone()),
+        credential: Arc::new(crate::Fixed(Arc::new(credential().clone()))),
         scope: Cloud::Global.scope(),
         algorithm: AssertionAlgorithm::Ps256,
         transport: Arc::clone(&transport),

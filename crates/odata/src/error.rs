@@ -11,8 +11,8 @@ use serde::Deserialize;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No access token.
-    #[error("no access token for {service}: {source}")]
+    /// Not signed in: no access token, or no Windows authentication.
+    #[error("signing in to {service} failed: {source}")]
     Token {
         /// The service.
         service: &'static str,
@@ -150,6 +150,13 @@ impl Failure {
                     inner = next.inner;
                 }
             }
+            Err(_)
+                if !body.is_empty()
+                    && let Some((code, message)) = soap_fault(body) =>
+            {
+                failure.code = code;
+                failure.message = shortened(&message);
+            }
             Err(_) if !body.is_empty() => {
                 failure.message = match page_title(body) {
                     Some(title) => format!("a web page came instead of the API's answer: \"{title}\""),
@@ -160,6 +167,26 @@ impl Failure {
         }
         failure
     }
+}
+
+/// Code and text of a SOAP fault, which stands for a whole request and comes with status 500: `<ErrorCode>` holds the
+/// code as a signed number (dynamics.md section 1).
+fn soap_fault(body: &[u8]) -> Option<(String, String)> {
+    let text = std::str::from_utf8(body).ok().filter(|text| text.contains("Fault>"))?;
+    let inside = |name: &str| {
+        let from = text.find(&format!("{name}>"))? + name.len() + 1;
+        let rest = text.get(from..)?;
+        rest.get(..rest.find('<')?).map(str::trim)
+    };
+    let code = inside("ErrorCode").and_then(|code| code.parse::<i32>().ok());
+    let message = inside("Message").filter(|text| !text.is_empty()).or_else(|| faultstring(text))?;
+    Some((code.map(|code| format!("0x{code:08x}")).unwrap_or_default(), message.to_owned()))
+}
+
+fn faultstring(text: &str) -> Option<&str> {
+    let rest = text.get(text.find("<faultstring")?..)?;
+    let rest = rest.get(rest.find('>')? + 1..)?;
+    rest.get(..rest.find('<')?).map(str::trim)
 }
 
 /// The title of a web page. Web servers, proxies and firewalls answer with one where they refuse what the API
@@ -328,6 +355,19 @@ mod tests {
             failure.to_string(),
             "Microsoft Graph answered GET users/x with 400 BadRequest: Sync state is gone"
         );
+    }
+
+    #[test]
+    fn a_soap_fault_for_a_whole_request_keeps_its_code() {
+        let fault = r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultcode>s:Client</faultcode>
+            <faultstring xml:lang="en-US">The user is disabled.</faultstring><detail><OrganizationServiceFault>
+            <ErrorCode>-2147220955</ErrorCode></OrganizationServiceFault></detail></s:Fault></s:Body></s:Envelope>"#;
+        let failure = read(500, fault);
+        assert_eq!(
+            (failure.code.as_str(), failure.message.as_str()),
+            ("0x80040225", "The user is disabled.")
+        );
+        assert_eq!(read(500, "<html>Fault</html>").code, "");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! is to be reacted to. Batches exist in the two forms the services want: JSON ([`json_batch`], Graph)
 //! and multipart ([`multipart`], Dynamics). What the entities mean is not known here.
 
+mod access;
 mod answer;
 mod call;
 mod error;
@@ -14,6 +15,7 @@ pub mod multipart;
 pub mod query;
 mod service;
 
+pub use access::Access;
 pub use answer::{Answer, Page};
 pub use call::{Call, Target};
 pub use error::{Error, Failure};

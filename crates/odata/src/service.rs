@@ -8,12 +8,12 @@ use std::{
 };
 
 use http::{HeaderValue, StatusCode, header};
-use hybridge_identity::TokenSource;
-use hybridge_net::{Chance, Clock, Happened, Request, Response, Transport};
+use hybridge_net::{Chance, Clock, Happened, Request, Response};
 use tokio::time::Instant;
 use url::Url;
 
 use crate::{
+    access::Access,
     answer::Answer,
     call::{Call, Target},
     error::{Error, Failure},
@@ -67,8 +67,7 @@ impl Traffic {
 pub struct Service {
     name: &'static str,
     root: Url,
-    transport: Arc<dyn Transport>,
-    tokens: Arc<dyn TokenSource>,
+    access: Access,
     clock: Arc<dyn Clock>,
     chance: Chance,
     gate: Arc<dyn Gate>,
@@ -94,10 +93,8 @@ pub struct Parts {
     /// Its root; a missing slash at the end is added, as without it the last segment would be lost
     /// (dynamics.md section 1).
     pub root: Url,
-    /// What it is reached through.
-    pub transport: Arc<dyn Transport>,
-    /// Where access tokens come from.
-    pub tokens: Arc<dyn TokenSource>,
+    /// What it is reached through, and how one signs in.
+    pub access: Access,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Chance, for the jitter of pauses.
@@ -111,11 +108,11 @@ pub struct Parts {
 impl Service {
     /// Puts a service together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { name, mut root, transport, tokens, clock, chance, gate, patience } = parts;
+        let Parts { name, mut root, access, clock, chance, gate, patience } = parts;
         if !root.path().ends_with('/') {
             root.set_path(&format!("{}/", root.path()));
         }
-        Self { name, root, transport, tokens, clock, chance, gate, patience, traffic: Arc::default() }
+        Self { name, root, access, clock, chance, gate, patience, traffic: Arc::default() }
     }
 
     /// Its name in messages.
@@ -186,12 +183,13 @@ impl Service {
     async fn attempt(&self, call: &Call) -> Result<Answer, Error> {
         let url = self.url(&call.target)?;
         let path = self.shown(&url);
-        let token =
-            self.tokens.token().await.map_err(|source| Error::Token { service: self.name, source })?;
+        let token = self.access.token(self.name).await?;
         let mut request = Request::new(call.method.clone(), url);
         request.headers = call.headers.clone();
         request.headers.entry(header::ACCEPT).or_insert(HeaderValue::from_static("application/json"));
-        request.headers.insert(header::AUTHORIZATION, token.authorization());
+        if let Some(token) = &token {
+            request.headers.insert(header::AUTHORIZATION, token.authorization());
+        }
         request.body = call.body.clone();
         request.timeout = call.timeout;
         request.max_answer_bytes = call.max_answer_bytes;
@@ -199,16 +197,19 @@ impl Service {
         let place = self.gate.enter(&call.key, call.weight).await;
         let began = Instant::now();
         self.traffic.requests.fetch_add(1, Ordering::Relaxed);
-        let outcome = self.transport.send(request).await;
+        let outcome = self.access.send(self.name, request).await;
         drop(place);
         self.gate.learn(match &outcome {
             Ok(response) if is_overrun(response.status) => Went::Overrun,
+            // Who is not let in says nothing about how much the service can bear.
+            Err(Error::Token { .. }) | Ok(_) => Went::Answered(began.elapsed()),
             Err(_) => Went::Overrun,
-            Ok(_) => Went::Answered(began.elapsed()),
         });
         let response = outcome?;
-        if response.status == StatusCode::UNAUTHORIZED {
-            self.tokens.invalidate(&token);
+        if response.status == StatusCode::UNAUTHORIZED
+            && let Some(token) = &token
+        {
+            self.access.invalidate(token);
         }
         self.judge(call, path, response)
     }

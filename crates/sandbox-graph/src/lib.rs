@@ -12,6 +12,7 @@ mod attachments;
 mod batch;
 mod census;
 mod delta;
+mod exchange;
 mod folders;
 mod graph;
 mod mailbox;

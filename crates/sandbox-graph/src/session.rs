@@ -69,9 +69,10 @@ impl Session<'_> {
     }
 
     fn granted(&self, user: Uuid, need: Need) -> bool {
-        self.state.options.mailbox_grants.iter().any(|grant| {
+        let by_option = self.state.options.mailbox_grants.iter().any(|grant| {
             grant.app_id == self.caller.app_id && grant.user_id == user && need.is_met_by(&grant.role)
-        })
+        });
+        by_option || self.state.exchange.grants(self.caller, user, need, self.now)
     }
 
     /// Whether the caller may see bodies and attachments, not only metadata.

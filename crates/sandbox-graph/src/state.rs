@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     census::{AppWrite, RequestCounts, SentMail},
+    exchange::Exchange,
     mailbox::Mailbox,
     notify::Notifications,
     setup::{GraphOptions, MailboxState},
@@ -49,6 +50,7 @@ pub(crate) struct State {
     pub(crate) departed: Vec<SentMail>,
     pub(crate) writes: Vec<AppWrite>,
     pub(crate) counts: RequestCounts,
+    pub(crate) exchange: Exchange,
 }
 
 impl State {
@@ -65,6 +67,7 @@ impl State {
             departed: Vec::new(),
             writes: Vec::new(),
             counts: RequestCounts::default(),
+            exchange: Exchange::default(),
         }
     }
 

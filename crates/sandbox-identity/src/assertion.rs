@@ -29,6 +29,38 @@ pub(crate) fn verify(
     audiences: &[String],
     now: Timestamp,
 ) -> Result<(), Refusal> {
+    let claims = verify_signature(assertion, application, now)?;
+    judge_claims(&claims, application.app_id, audiences, now)
+}
+
+/// Verifies a proof of possession: its issuer is the object that is to be changed (graph.md 2.4).
+pub(crate) fn verify_proof(
+    proof: &str,
+    application: &Application,
+    object: Uuid,
+    audience: &str,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let claims = verify_signature(proof, application, now)?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+    if text("aud") != audience {
+        return Err(Refusal::client(700_023, "the audience is not Windows Azure Active Directory."));
+    }
+    if text("iss").parse() != Ok(object) {
+        return Err(Refusal::client(700_021, "the issuer is not the object id of the object."));
+    }
+    let second = |name: &str| claims.get(name).and_then(Value::as_i64);
+    let (Some(from), Some(until)) = (second("nbf"), second("exp")) else {
+        return Err(Refusal::client(700_024, "nbf or exp is missing."));
+    };
+    if until - from > 600 || now.as_second() >= until || now.as_second() + 300 < from {
+        return Err(Refusal::client(700_024, "it is out of its time, or valid for more than ten minutes."));
+    }
+    Ok(())
+}
+
+/// The claims of a JWT that is signed with one of the application's certificates.
+fn verify_signature(assertion: &str, application: &Application, now: Timestamp) -> Result<Value, Refusal> {
     let malformed = || Refusal::request(50027, "invalid_request", "JWT token is invalid or malformed.");
     let segment = assertion.split('.').next().unwrap_or_default().trim_end_matches('=');
     let header = URL_SAFE_NO_PAD.decode(segment).map_err(|_| malformed())?;
@@ -50,7 +82,10 @@ pub(crate) fn verify(
     let credential = application
         .key_credentials
         .iter()
-        .find(|credential| credential.is_named(header.x5t.as_deref(), header.x5t_s256.as_deref()))
+        .find(|credential| {
+            credential.known_from <= now
+                && credential.is_named(header.x5t.as_deref(), header.x5t_s256.as_deref())
+        })
         .ok_or_else(|| bad_key("The key was not found."))?;
     if now >= credential.ends {
         return Err(bad_key("The key used is expired."));
@@ -74,8 +109,7 @@ pub(crate) fn verify(
     }
     let payload = signed.split('.').nth(1).unwrap_or_default().trim_end_matches('=');
     let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| malformed())?;
-    let claims: Value = serde_json::from_slice(&payload).map_err(|_| malformed())?;
-    judge_claims(&claims, application.app_id, audiences, now)
+    serde_json::from_slice(&payload).map_err(|_| malformed())
 }
 
 fn judge_claims(claims: &Value, app_id: Uuid, audiences: &[String], now: Timestamp) -> Result<(), Refusal> {

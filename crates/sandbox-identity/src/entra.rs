@@ -14,7 +14,13 @@ use jiff::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{assertion, directory::Application, discovery, keys, refusal::Refusal};
+use crate::{
+    assertion,
+    device::{self, Operators},
+    directory::{Application, DirectoryFaults},
+    discovery, keys,
+    refusal::Refusal,
+};
 
 /// What an emulated Entra ID is made of.
 #[derive(Debug)]
@@ -39,9 +45,20 @@ pub struct Entra {
 }
 
 #[derive(Debug)]
-struct State {
-    applications: BTreeMap<Uuid, Application>,
+pub(crate) struct State {
+    pub(crate) applications: BTreeMap<Uuid, Application>,
+    pub(crate) faults: DirectoryFaults,
+    /// The subscriptions that the tenant has bought (`subscribedSku`).
+    pub(crate) skus: Vec<serde_json::Value>,
+    pub(crate) operators: Operators,
+    dice: Dice,
     token_lifetime: Duration,
+}
+
+impl State {
+    pub(crate) fn fresh_id(&self) -> Uuid {
+        self.dice.uuid()
+    }
 }
 
 /// The resource that tokens are for.
@@ -51,7 +68,24 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 impl Entra {
     /// An Entra ID without applications.
     pub fn new(setup: EntraSetup) -> Arc<Self> {
-        let state = State { applications: BTreeMap::new(), token_lifetime: Duration::from_secs(3599) };
+        let mut state = State {
+            applications: BTreeMap::new(),
+            faults: DirectoryFaults::default(),
+            skus: Vec::new(),
+            operators: Operators::default(),
+            dice: setup.dice.fork("directory"),
+            token_lifetime: Duration::from_secs(3599),
+        };
+        // What every tenant has of Microsoft's own (graph.md 2.1).
+        for (app_id, name) in [
+            ("00000003-0000-0000-c000-000000000000", "Microsoft Graph"),
+            ("00000002-0000-0ff1-ce00-000000000000", "Office 365 Exchange Online"),
+            ("00000007-0000-0000-c000-000000000000", "Dynamics CRM Online"),
+        ] {
+            if let Ok(app_id) = app_id.parse() {
+                state.applications.insert(app_id, Application::first_party(app_id, name));
+            }
+        }
         Arc::new(Self { setup, state: Mutex::new(state) })
     }
 
@@ -70,11 +104,15 @@ impl Entra {
         self.state().token_lifetime = lifetime;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn trace_id(&self) -> Uuid {
+        self.setup.dice.uuid()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
         self.setup.clock.now()
     }
 
@@ -119,6 +157,9 @@ impl Entra {
                 "invalid_tenant",
                 format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."),
             )),
+            [tenant, "oauth2", "v2.0", "devicecode"] if call.method == Method::POST && self.knows(tenant) => {
+                self.offer_device_code(&form(call))
+            }
             [tenant, "oauth2", "v2.0", "token"] | [tenant, "oauth2", "token"] => {
                 if call.method != Method::POST {
                     return self.refuse(&Refusal::request(
@@ -170,6 +211,9 @@ impl Entra {
             return Err(Refusal::request(90002, "invalid_request", text));
         }
         let grant_type = required("grant_type")?;
+        if grant_type == device::GRANT {
+            return self.redeem_device_code(required("device_code")?);
+        }
         if grant_type != "client_credentials" {
             let text = format!("The app requested an unsupported grant type '{grant_type}'.");
             return Err(Refusal::request(70003, "unsupported_grant_type", text));
@@ -183,6 +227,12 @@ impl Entra {
                     format!("Application with identifier '{client_id}' was not found in the directory.");
                 Refusal::request(700_016, "unauthorized_client", text)
             })?;
+        if application.principal_id.is_none() {
+            let text = format!(
+                "The client application {client_id} is missing service principal in the tenant {tenant}."
+            );
+            return Err(Refusal::request(7_000_229, "unauthorized_client", text));
+        }
         if !application.enabled {
             let text = format!("Application '{client_id}'({}) is disabled.", application.display_name);
             return Err(Refusal::request(7_000_112, "unauthorized_client", text));
@@ -238,7 +288,7 @@ impl Entra {
         lifetime: Duration,
     ) -> Result<String, Refusal> {
         let (now, tenant) = (self.now().as_second(), self.setup.tenant_id);
-        let principal = Uuid::from_u128(application.app_id.as_u128() ^ tenant.as_u128());
+        let principal = application.principal_id.unwrap_or_default();
         let issuer = format!("https://sts.windows.net/{tenant}/");
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(3599);
         let mut claims = json!({
@@ -250,9 +300,19 @@ impl Entra {
         if let (false, Some(claims)) = (application.roles.is_empty(), claims.as_object_mut()) {
             claims.insert("roles".to_owned(), json!(application.roles));
         }
-        let [first, ..] = keys::shared();
-        first.sign(&claims).map_err(|error| Refusal::request(90033, "temporarily_unavailable", error))
+        sign(&claims)
     }
+
+    /// The tenant's id and the token servers' address.
+    pub(crate) fn place(&self) -> (Uuid, &str) {
+        (self.setup.tenant_id, self.authority())
+    }
+}
+
+/// Signs a token's claims.
+pub(crate) fn sign(claims: &serde_json::Value) -> Result<String, Refusal> {
+    let [first, ..] = keys::shared();
+    first.sign(claims).map_err(|error| Refusal::request(90033, "temporarily_unavailable", error))
 }
 
 fn judge_scope(scope: &str) -> Result<(), Refusal> {

@@ -125,6 +125,7 @@ pub(crate) fn judge(
             .and_then(Value::as_array)
             .map(|roles| roles.iter().filter_map(|role| role.as_str().map(str::to_owned)).collect())
             .unwrap_or_default(),
+        scopes: text("scp").unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
         user_name: text("unique_name").or_else(|| text("upn")).map(str::to_owned),
         expires,
     })

@@ -6,6 +6,7 @@
 
 mod adfs;
 mod assertion;
+mod device;
 mod directory;
 mod discovery;
 mod entra;
@@ -13,6 +14,6 @@ mod keys;
 mod refusal;
 
 pub use adfs::{Adfs, AdfsSetup, AdfsUser};
-pub use directory::{Application, KeyCredential};
+pub use directory::{Application, DirectoryFaults, KeyCredential};
 pub use entra::{Entra, EntraSetup};
 pub use refusal::Refusal;

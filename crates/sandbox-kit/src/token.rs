@@ -12,6 +12,8 @@ pub struct Claims {
     pub tenant_id: Option<Uuid>,
     /// The app roles (`roles`), empty when nothing was consented.
     pub roles: Vec<String>,
+    /// The delegated permissions (`scp`), empty for an application's token.
+    pub scopes: Vec<String>,
     /// The user principal name or `DOMAIN\user` (`upn`), for a user's token.
     pub user_name: Option<String>,
     /// When the token ends.

@@ -24,6 +24,6 @@ mod tests;
 mod web;
 
 pub use census::{AttachmentFacts, Census, EmailFacts, PartyFacts, QueueItemFacts, RecordRef};
-pub use options::{AnonymousAnswer, ExtraProperties, Latency, OrganizationOptions, PoisonPlugin};
+pub use options::{AnonymousAnswer, ExtraProperties, Latency, OrganizationOptions, PoisonPlugin, SignIn};
 pub use organization::{Organization, OrganizationSetup};
 pub use seed::{NewQueue, NewUser, Refused, SeededQueue, SeededUser};

@@ -25,6 +25,16 @@ pub enum AnonymousAnswer {
     SignInPage,
 }
 
+/// How one signs in to the organization (dynamics.md 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignIn {
+    /// With a token of AD FS: an internet-facing deployment.
+    Claims,
+    /// With Kerberos or NTLM. IIS does that before the CRM server sees the request; here a web server in
+    /// front does, names the user in the header `X-Remote-User`, and is believed.
+    Windows,
+}
+
 /// A plug-in that aborts the creation of some emails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoisonPlugin {
@@ -48,6 +58,8 @@ pub struct Latency {
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "switches that stand for themselves")]
 pub struct OrganizationOptions {
+    /// How one signs in.
+    pub sign_in: SignIn,
     /// What an anonymous program is answered.
     pub anonymous: AnonymousAnswer,
     /// Whether the path `v9.2` is served as well (on-premises: no).
@@ -77,6 +89,7 @@ pub struct OrganizationOptions {
 impl Default for OrganizationOptions {
     fn default() -> Self {
         Self {
+            sign_in: SignIn::Claims,
             anonymous: AnonymousAnswer::Challenge,
             serves_v92: false,
             web_api_email_actions: true,

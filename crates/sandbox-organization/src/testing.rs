@@ -30,6 +30,7 @@ impl TokenJudge for NameJudge {
             object_id: None,
             tenant_id: None,
             roles: Vec::new(),
+            scopes: Vec::new(),
             user_name: (token != "app").then(|| token.to_owned()),
             expires: Timestamp::MAX,
         })

@@ -12,11 +12,15 @@
 //! | `POST /import?mailbox=…&folder=inbox` | the body, a raw message, is put into a mailbox |
 //! | `POST /mailboxes/state` | `{"mailbox","state"}`: normal, not-enabled, out-of-scope, unavailable, quota-exceeded |
 //! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000}`: columns of the organization's row; the bytes that its web server takes |
+//! | `PUT /directory` | `{"propagationSeconds","loseUpdates","throttle","longestValidityDays","exchangePropagationSeconds"}`: how the directory misbehaves |
+//! | `PUT /operator` | `{"away","lacking":["Exchange.Manage"]}`: whether an administrator types device codes in, and the permissions that are missing |
+//! | `GET /directory` | the app registrations with their certificates and consents |
 //! | `POST /cursors/expire` | `{"mailbox"}`: its delta tokens are gone |
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use hybridge_sandbox_graph::{Body, EmailAddress, HeaderField, Mail};
+use hybridge_sandbox_identity::DirectoryFaults;
 use hybridge_sandbox_kit::{Call, Reply, json_reply};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -65,6 +69,18 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
         (&Method::POST, "/import") => import(sandbox, call),
         (&Method::POST, "/mailboxes/state") => set_state(sandbox, &read(&call.body)?),
         (&Method::PUT, "/organization") => configure(sandbox, read(&call.body)?),
+        (&Method::GET, "/directory") => Ok(sandbox.entra().census()),
+        (&Method::PUT, "/directory") => {
+            let faults: Misbehaviour = read(&call.body)?;
+            sandbox.entra().set_directory_faults(faults.directory);
+            sandbox.graph().set_exchange_propagation(faults.exchange_propagation_seconds);
+            Ok(json!({}))
+        }
+        (&Method::PUT, "/operator") => {
+            let Operator { away, lacking } = read(&call.body)?;
+            sandbox.entra().set_operator(away, lacking);
+            Ok(json!({}))
+        }
         (&Method::POST, "/cursors/expire") => {
             let Named { mailbox } = read(&call.body)?;
             sandbox.graph().expire_delta_tokens(user(sandbox, &mailbox)?);
@@ -111,6 +127,24 @@ fn mailboxes(sandbox: &Sandbox) -> Value {
 fn emails(sandbox: &Sandbox) -> Value {
     let emails: Vec<Value> = sandbox.organization().emails().into_iter().map(|email| json!(email)).collect();
     json!({ "emails": emails })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Misbehaviour {
+    #[serde(flatten)]
+    directory: DirectoryFaults,
+    #[serde(default)]
+    exchange_propagation_seconds: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Operator {
+    #[serde(default)]
+    away: bool,
+    #[serde(default)]
+    lacking: Vec<String>,
 }
 
 #[derive(Deserialize)]

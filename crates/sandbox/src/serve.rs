@@ -7,6 +7,7 @@ mod files;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use hybridge_sandbox_kit::{Face, Origins};
+use hybridge_sandbox_organization::SignIn;
 use serde::Serialize;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tokio_rustls::TlsAcceptor;
@@ -26,6 +27,9 @@ pub struct ServeOptions {
     pub folder: PathBuf,
     /// The first of five ports; free ones are taken when it is left out.
     pub first_port: Option<u16>,
+    /// The organization's address where it stands behind a web server that does Windows authentication for it
+    /// and passes requests on to its port. Whoever reaches the port itself is believed whatever user he names.
+    pub windows_address: Option<Url>,
 }
 
 /// All that a client needs to know to get in.
@@ -34,7 +38,7 @@ pub struct Access {
     /// The tenant.
     pub tenant_id: Uuid,
     /// Hybridge's app registration in it.
-    pub client_id: Uuid,
+    pub client_id: Option<Uuid>,
     /// Entra ID.
     pub entra: Url,
     /// Microsoft Graph, without the version segment.
@@ -45,6 +49,8 @@ pub struct Access {
     pub adfs: Url,
     /// The organization's root.
     pub organization: Url,
+    /// Where the organization listens: another address than its root when a web server stands before it.
+    pub organization_listens: Url,
     /// The control API.
     pub control: Url,
     /// The certificate authority to trust (PEM).
@@ -112,7 +118,7 @@ const FACES: [Face; 5] = [Face::Entra, Face::Graph, Face::Adfs, Face::Organizati
 ///
 /// # Errors
 /// When a port is taken, a file can't be written or a certificate can't be made.
-pub async fn serve(options: ServeOptions, setup: Setup) -> Result<Served, ServeError> {
+pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, ServeError> {
     let mut listeners = Vec::new();
     for (index, face) in (0_u16..).zip(FACES) {
         let port = options.first_port.map_or(0, |first| first.saturating_add(index));
@@ -130,11 +136,15 @@ pub async fn serve(options: ServeOptions, setup: Setup) -> Result<Served, ServeE
         Url::parse(&format!("https://{host}:{port}/"))
             .map_err(|error| ServeError::Certificate(error.to_string()))
     };
+    let organization_listens = origin(Face::Organization, "localhost")?;
+    if options.windows_address.is_some() {
+        setup.organization.sign_in = SignIn::Windows;
+    }
     let origins = Origins {
         entra: origin(Face::Entra, "localhost")?,
         graph: origin(Face::Graph, "localhost")?,
         adfs: origin(Face::Adfs, "localhost")?,
-        organization: origin(Face::Organization, "localhost")?,
+        organization: options.windows_address.clone().unwrap_or_else(|| organization_listens.clone()),
         control: origin(Face::Control, "localhost")?,
     };
     let upload = origin(Face::Graph, "127.0.0.1")?;
@@ -143,6 +153,7 @@ pub async fn serve(options: ServeOptions, setup: Setup) -> Result<Served, ServeE
     let acceptor = TlsAcceptor::from(Arc::new(authority.server_config()?));
     let outbound = HttpsOutbound::trusting(&authority.certificate_pem())
         .map_err(|error| ServeError::Certificate(error.0))?;
+    let connected = setup.connected;
     let sandbox = Sandbox::new(origins.clone(), Arc::new(outbound), setup);
     sandbox.graph().change_options(|graph| {
         graph.upload_origin = Some(upload.clone());
@@ -152,12 +163,13 @@ pub async fn serve(options: ServeOptions, setup: Setup) -> Result<Served, ServeE
     let files = files::write(&options.folder, &authority, sandbox.app())?;
     let access = Access {
         tenant_id: sandbox.app().tenant_id,
-        client_id: sandbox.app().client_id,
+        client_id: connected.then(|| sandbox.app().client_id),
         entra: origins.entra,
         graph: origins.graph,
         upload,
         adfs: origins.adfs,
         organization: origins.organization,
+        organization_listens,
         control: origins.control,
         ca: files.ca,
         pfx: files.pfx,

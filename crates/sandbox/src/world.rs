@@ -4,13 +4,14 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hybridge_sandbox_graph::{Graph, GraphOptions, GraphSetup};
+use hybridge_sandbox_graph::{Graph, GraphOptions, GraphSetup, NewUser};
 use hybridge_sandbox_identity::{Adfs, AdfsSetup, AdfsUser, Application, Entra, EntraSetup};
 use hybridge_sandbox_kit::{Call, Clock, Cut, Dice, Face, Origins, Outbound, Reply, Service};
 use hybridge_sandbox_organization::{Organization, OrganizationOptions, OrganizationSetup};
 use jiff::SignedDuration;
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use rcgen::{CertificateParams, DnType, KeyPair};
+use serde_json::json;
 use url::Url;
 use uuid::Uuid;
 
@@ -35,6 +36,9 @@ pub struct Setup {
     pub graph: GraphOptions,
     /// The faults.
     pub weather: Weather,
+    /// Whether the trust is set up already: the app registration with its certificate and consents, and the
+    /// organization's email channel. Without it a tenant and an organization stand side by side.
+    pub connected: bool,
 }
 
 impl Setup {
@@ -46,6 +50,7 @@ impl Setup {
             organization: OrganizationOptions::default(),
             graph: GraphOptions::default(),
             weather: Weather::CALM,
+            connected: true,
         }
     }
 }
@@ -55,7 +60,7 @@ impl Setup {
 pub struct App {
     /// The tenant.
     pub tenant_id: Uuid,
-    /// The app registration in Entra ID.
+    /// The app registration in Entra ID, which a world that is not connected does not have yet.
     pub client_id: Uuid,
     /// The client registered in AD FS.
     pub adfs_client_id: Uuid,
@@ -101,7 +106,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Makes a world that is reached at the given origins and calls out through `outbound`.
     pub fn new(origins: Origins, outbound: Arc<dyn Outbound>, setup: Setup) -> Arc<Self> {
-        let Setup { clock, seed, organization, graph, weather } = setup;
+        let Setup { clock, seed, organization, graph, weather, connected } = setup;
         let dice = Dice::seeded(seed);
         let ids = dice.fork("ids");
         let key = ClientKey::shared();
@@ -127,7 +132,9 @@ impl Sandbox {
         registration.roles =
             ["Mail.Read", "Mail.ReadWrite", "Mail.Send", "User.Read.All"].map(str::to_owned).to_vec();
         let _registered = registration.add_certificate(&key.certificate_der);
-        entra.add_application(registration);
+        if connected {
+            entra.add_application(registration);
+        }
         let adfs =
             Adfs::new(AdfsSetup { clock: clock.clone(), dice: dice.fork("adfs"), origins: origins.clone() });
         adfs.add_client(app.adfs_client_id);
@@ -154,6 +161,15 @@ impl Sandbox {
             options: organization,
         });
         let faults = Faults::new(dice.fork("faults"), weather);
+        if !connected {
+            // The organization processes its email itself, and somebody has a mailbox but nothing to do with Dynamics.
+            organization.configure(&json!({ "emailconnectionchannel": 0 })).unwrap_or_default();
+            graph.add_user(NewUser {
+                display_name: "Works Council".to_owned(),
+                user_principal_name: format!("works.council@{TENANT_DOMAIN}"),
+                ..NewUser::default()
+            });
+        }
         let world = Self { clock, dice, origins, app, faults, entra, adfs, graph, organization };
         world.set_weather(weather);
         Arc::new(world)
@@ -200,7 +216,10 @@ impl Sandbox {
     async fn answer(&self, face: Face, call: Call) -> Reply {
         match face {
             Face::Entra => self.entra.call(call).await,
-            Face::Graph => self.graph.call(call).await,
+            Face::Graph => match self.entra.directory(&call).or_else(|| self.graph.administer(&call)) {
+                Some(reply) => reply,
+                None => self.graph.call(call).await,
+            },
             Face::Adfs => self.adfs.call(call).await,
             Face::Organization => self.organization.call(call).await,
             Face::Control => control::answer(self, &call),

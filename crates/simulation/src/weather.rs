@@ -23,6 +23,8 @@ pub(crate) struct Swarm {
     pub(crate) page_size: u32,
     /// The organization is down for a while when the engine starts for the last time.
     pub(crate) late_organization: bool,
+    /// A firewall before the organization answers every question about poison with an error of its own.
+    pub(crate) unaskable: Option<u16>,
 }
 
 /// Subjects with this word are stopped by a plug-in, where one is installed.
@@ -84,6 +86,7 @@ impl Swarm {
             kills: dice.below(6),
             page_size: *dice.pick(&[3, 10, 100]).unwrap_or(&10),
             late_organization: dice.chance(0.3),
+            unaskable: dice.chance(0.2).then(|| *dice.pick(&[500, 403, 404]).unwrap_or(&500)),
         }
     }
 }

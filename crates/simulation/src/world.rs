@@ -17,7 +17,7 @@ use hybridge_identity::{
 };
 use hybridge_net::{Chance, Clock as _, TokioClock, Transport};
 use hybridge_odata::{
-    Parts as ServiceParts, Patience, Service,
+    Access, Parts as ServiceParts, Patience, Service,
     gate::{Adaptive, Gate, PerMailbox},
 };
 use hybridge_sandbox::{
@@ -134,6 +134,7 @@ async fn play(seed: u64) -> Result<Report, String> {
 
 impl Play {
     async fn run(&mut self) -> Result<(), String> {
+        self.put_up_the_firewall();
         for life in 0..self.swarm.kills {
             // Short lives end in the middle of the first work, long ones somewhere between two rounds.
             let longest = if self.users.chance(0.6) { 6_000 } else { 90_000 };
@@ -149,7 +150,16 @@ impl Play {
         let last = self.swarm.kills;
         self.live(last, Duration::from_hours(4), true).await?;
         self.broken.extend(promises::cursors_follow_data(&self.sandbox, &self.store).await);
-        self.broken.extend(promises::at_rest(&self.sandbox, &self.store, self.sick, &self.before).await);
+        self.broken.extend(
+            promises::at_rest(
+                &self.sandbox,
+                &self.store,
+                self.sick,
+                &self.before,
+                self.swarm.unaskable.is_some(),
+            )
+            .await,
+        );
         Ok(())
     }
 
@@ -194,6 +204,7 @@ impl Play {
             if quiet {
                 tokio::time::sleep(Duration::from_mins(10)).await;
                 self.sandbox.faults().clear_rules();
+                self.put_up_the_firewall();
             } else {
                 self.act();
             }
@@ -206,6 +217,17 @@ impl Play {
         Ok(())
     }
 
+    fn put_up_the_firewall(&self) {
+        if let Some(status) = self.swarm.unaskable {
+            self.sandbox.faults().add(Rule {
+                face: Some(Face::Organization),
+                containing: POISON.to_owned(),
+                fault: Fault::Status { status },
+                times: None,
+            });
+        }
+    }
+
     /// A user does something.
     fn act(&mut self) {
         let graph = self.sandbox.graph().clone();
@@ -213,11 +235,12 @@ impl Play {
             0..=64 => {
                 let mut mail = self.company.compose();
                 if self.users.chance(0.2) {
+                    // Two of each name, as images in mails often have.
                     mail.attachments.extend((0..4).map(|number| MailAttachment {
-                        name: format!("note {number}.txt"),
+                        name: format!("note {}.txt", number / 2),
                         content_type: "text/plain".to_owned(),
                         content_id: None,
-                        content: "by hand".into(),
+                        content: format!("by hand{}", "!".repeat(number)).into(),
                     }));
                 }
                 if self.users.chance(0.05) {
@@ -269,7 +292,7 @@ impl Play {
             cloud,
             tenant: Tenant::Id(app.tenant_id),
             client_id: app.client_id,
-            credential: Arc::new(credential),
+            credential: Arc::new(hybridge_identity::Fixed(Arc::new(credential))),
             algorithm: AssertionAlgorithm::default(),
             transport: transport.clone(),
             clock: clock.clone(),
@@ -292,8 +315,7 @@ impl Play {
             Service::new(ServiceParts {
                 name,
                 root,
-                transport: transport.clone(),
-                tokens: tokens.clone(),
+                access: Access::Tokens { tokens: tokens.clone(), transport: transport.clone() },
                 clock: clock.clone(),
                 chance: chance.clone(),
                 gate,

@@ -9,7 +9,7 @@ use hybridge_core::{
     decision::{AttachmentLeftOut, Decision, Outcome},
     ids::{ItemId, RecordId},
     message::InternetMessageId,
-    trouble::Class,
+    trouble::{Class, Trouble},
     verdict::ReasonCode,
 };
 use hybridge_dynamics::EmailRow;
@@ -103,8 +103,12 @@ impl Incoming<'_> {
         }))
     }
 
-    /// What was intended with a delivery, so that it can be completed.
-    pub(super) async fn made(&self, user: &UserRef, intent: Intent) -> Result<Made, LaneError> {
+    /// What was intended with a delivery, so that it can be completed; or why its message can't be read now.
+    pub(super) async fn made(
+        &self,
+        user: &UserRef,
+        intent: Intent,
+    ) -> Result<Result<Made, Trouble>, LaneError> {
         let mut after = Vec::new();
         if !intent.attachments_after.is_empty() {
             let contents = self
@@ -121,11 +125,15 @@ impl Incoming<'_> {
                             .into_iter()
                             .filter(|info| intent.attachments_after.contains(&info.id)),
                     ),
-                    Err(error) if hybridge_graph::trouble(&error).class == Class::Gone => {}
-                    Err(error) => return Err(LaneError::graph(&error)),
+                    Err(error) => {
+                        let trouble = hybridge_graph::trouble(&error);
+                        if trouble.class != Class::Gone {
+                            return Ok(Err(trouble));
+                        }
+                    }
                 }
             }
         }
-        Ok(Made { decision: intent.draft, reason: intent.reason, after, left_out: intent.left_out })
+        Ok(Ok(Made { decision: intent.draft, reason: intent.reason, after, left_out: intent.left_out }))
     }
 }

@@ -10,6 +10,7 @@ use hybridge_core::{
     decision::{AttachmentLeftOut, Outcome},
     ids::{ItemId, RecordId},
     message::InternetMessageId,
+    retry::ITEM_ATTEMPTS,
     trouble::{Class, Trouble},
 };
 use hybridge_dynamics::{Delivery, is_known_duplicate, is_request_too_large};
@@ -66,11 +67,8 @@ impl Incoming<'_> {
                 Err(error) if error.happened() == Happened::No && may_be_for_one(&error) => {
                     batches.extend(self.refused(batch, &error));
                 }
-                Err(error) if error.happened() == Happened::No => {
-                    // Nothing was sent, so nothing is open.
-                    self.pending.closed.extend(batch.iter().map(|parcel| parcel.item().clone()));
-                    return Err(LaneError::dynamics(&error));
-                }
+                // Nothing was sent now; an earlier delivery's fate may be open, so the next run asks.
+                Err(error) if error.happened() == Happened::No => return Err(LaneError::dynamics(&error)),
                 Err(error) => batches.extend(self.find_out(user, batch, &error).await?),
             }
         }
@@ -155,13 +153,17 @@ impl Incoming<'_> {
                     self.set_aside_unsettled(parcel.wanted.candidate.decision, trouble);
                 }
                 Ok(None) => missing.push(parcel),
-                Err(error) => return Err(LaneError::dynamics(&error)),
+                Err(error) => {
+                    let trouble = hybridge_dynamics::trouble(&error);
+                    self.set_aside_unsettled(parcel.wanted.candidate.decision, trouble);
+                }
             }
         }
         Ok(halves(missing))
     }
 
-    /// The record exists: adds the attachments that follow it, then the message is promoted.
+    /// The record exists: adds the attachments that follow it, then the message is promoted. One that can't be
+    /// added now keeps none of the others waiting.
     pub(super) async fn complete(
         &mut self,
         user: &UserRef,
@@ -170,36 +172,50 @@ impl Incoming<'_> {
         recovered: bool,
     ) -> Result<(), LaneError> {
         let Made { mut decision, reason, after, mut left_out } = made;
-        let stored =
-            if recovered && !after.is_empty() { self.stored_names(record).await? } else { Vec::new() };
-        for info in after.iter().filter(|info| !stored.contains(&info.name)) {
-            match self.add(user, &decision.item, record, info).await? {
-                Added::Yes => {}
-                Added::Never(reason) => {
+        let mut present =
+            if recovered && !after.is_empty() { self.present(record).await? } else { Present::default() };
+        let last_attempt = decision.attempts + 1 >= ITEM_ATTEMPTS;
+        let mut waits = None;
+        for info in &after {
+            let missing = match self.add(user, &decision.item, record, info, &mut present).await? {
+                Added::Yes => continue,
+                Added::Never(missing) => missing,
+                Added::NotNow(trouble) if last_attempt => {
                     let now = self.now();
-                    decision
-                        .note(now, format!("Attachment \"{}\" is left out: {}.", info.name, reason.words()));
-                    left_out.push(AttachmentLeftOut {
-                        name: info.name.clone(),
-                        size_bytes: info.size_bytes,
-                        reason,
-                    });
+                    decision.note(
+                        now,
+                        format!("Attachment \"{}\" could not be added: {}.", info.name, trouble.what),
+                    );
+                    LeftOut::GivenUp
                 }
                 Added::NotNow(trouble) => {
-                    // The next run finds the record and adds what is missing.
-                    self.set_aside_unsettled(decision, trouble);
-                    return Ok(());
+                    waits = waits.or(Some(trouble));
+                    continue;
                 }
-            }
+            };
+            let now = self.now();
+            decision.note(now, format!("Attachment \"{}\" is left out: {}.", info.name, missing.words()));
+            left_out.push(AttachmentLeftOut {
+                name: info.name.clone(),
+                size_bytes: info.size_bytes,
+                reason: missing,
+            });
+        }
+        if let Some(trouble) = waits {
+            // The next run finds the record and adds what is missing.
+            self.set_aside_unsettled(decision, trouble);
+            return Ok(());
         }
         self.conclude(decision, Outcome::Promoted { record, reason, recovered, left_out });
         Ok(())
     }
 
-    async fn stored_names(&self, record: RecordId) -> Result<Vec<String>, LaneError> {
+    /// The attachments that a record has.
+    async fn present(&self, record: RecordId) -> Result<Present, LaneError> {
         let stored =
             self.engine.dynamics.attachments_of(record).await.map_err(|error| LaneError::dynamics(&error))?;
-        Ok(stored.into_iter().filter_map(|attachment| attachment.name).collect())
+        let stored = stored.into_iter().filter_map(|stored| Some((stored.name?, stored.size_bytes)));
+        Ok(Present { stored: stored.collect(), added: Vec::new() })
     }
 
     async fn add(
@@ -208,6 +224,7 @@ impl Incoming<'_> {
         message: &ItemId,
         record: RecordId,
         info: &AttachmentInfo,
+        present: &mut Present,
     ) -> Result<Added, LaneError> {
         let file = match self.file(user, message, info).await {
             Ok(file) => file,
@@ -220,26 +237,42 @@ impl Incoming<'_> {
                 });
             }
         };
-        if let Some(reason) = self.engine.attachment_rules().objection(&file.name, file.bytes.len() as u64) {
+        let size = file.bytes.len() as u64;
+        // Names alone don't tell: two images of one message are often called the same.
+        if present.take(&file.name, size) {
+            return Ok(Added::Yes);
+        }
+        if let Some(reason) = self.engine.attachment_rules().objection(&file.name, size) {
             return Ok(Added::Never(reason));
         }
         let mut attempt = 1;
         loop {
-            let error = match self.engine.dynamics.add_attachment(record, &file).await {
-                Ok(()) => return Ok(Added::Yes),
+            let error = match self.engine.dynamics.add_attachment(record, &info.id, &file).await {
+                Ok(()) => {
+                    present.added.push((file.name, size));
+                    return Ok(Added::Yes);
+                }
                 Err(error) => error,
             };
             let trouble = hybridge_dynamics::trouble(&error);
-            if is_request_too_large(&error) {
+            if is_request_too_large(&error) || is_turned_away_by_the_web_server(&error) {
                 return Ok(Added::Never(LeftOut::LargerThanARequest));
             }
             if trouble.class == Class::Item {
                 return Ok(Added::Never(LeftOut::Refused));
             }
             // The answer may be lost and the attachment be there.
-            if error.happened() == Happened::Perhaps && self.stored_names(record).await?.contains(&info.name)
-            {
-                return Ok(Added::Yes);
+            if error.happened() == Happened::Perhaps {
+                let mut now_present = self.present(record).await?;
+                let before =
+                    present.added.iter().filter(|(name, bytes)| *name == file.name && *bytes == size);
+                for _ in 0..before.count() {
+                    now_present.take(&file.name, size);
+                }
+                if now_present.take(&file.name, size) {
+                    present.added.push((file.name, size));
+                    return Ok(Added::Yes);
+                }
             }
             if attempt == ATTACHMENT_ATTEMPTS || trouble.class != Class::Transient {
                 return Ok(Added::NotNow(trouble));
@@ -247,6 +280,33 @@ impl Incoming<'_> {
             attempt += 1;
         }
     }
+}
+
+/// The attachments that a record has: those that were there, and those that were added since.
+#[derive(Debug, Default)]
+struct Present {
+    stored: Vec<(String, Option<u64>)>,
+    added: Vec<(String, u64)>,
+}
+
+impl Present {
+    /// Whether a file of this name and size was there; each counts once. A row without a size counts by its name.
+    fn take(&mut self, name: &str, size: u64) -> bool {
+        let found = self
+            .stored
+            .iter()
+            .position(|(known, bytes)| known == name && bytes.is_none_or(|bytes| bytes == size));
+        let Some(found) = found else { return false };
+        self.stored.remove(found);
+        self.added.push((name.to_owned(), size));
+        true
+    }
+}
+
+/// IIS answers what is longer than it takes with a 404 of its own (404.13), which remote callers see without its
+/// number; the Web API's own 404 has a code.
+fn is_turned_away_by_the_web_server(error: &Error) -> bool {
+    error.failure().is_some_and(|failure| failure.status.as_u16() == 404 && failure.code.is_empty())
 }
 
 enum Added {

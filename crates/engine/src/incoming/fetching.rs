@@ -79,7 +79,9 @@ impl Incoming<'_> {
         for (wanted, content) in wanted.into_iter().zip(contents) {
             match content {
                 Ok(content) => parcels.push(self.pack(wanted, content)),
-                Err(error) => self.set_aside(wanted.candidate.decision, hybridge_graph::trouble(&error)),
+                Err(error) => {
+                    self.set_aside_unsettled(wanted.candidate.decision, hybridge_graph::trouble(&error));
+                }
             }
         }
         Ok(parcels)
@@ -161,7 +163,7 @@ impl Incoming<'_> {
             }
             match failure {
                 None => filled.push(parcel),
-                Some(trouble) => self.set_aside(parcel.wanted.candidate.decision, trouble),
+                Some(trouble) => self.set_aside_unsettled(parcel.wanted.candidate.decision, trouble),
             }
         }
         Ok(filled)

@@ -13,6 +13,7 @@ use hybridge_core::{
 use hybridge_dynamics::Envelope;
 use hybridge_graph::UserRef;
 use hybridge_store::Intent;
+use jiff::Timestamp;
 
 use super::{Incoming, candidate::Candidate, settling::may_be_for_one};
 use crate::error::LaneError;
@@ -39,24 +40,51 @@ impl Incoming<'_> {
         while !asked.is_empty() {
             let (first_of_each, copies) = one_per_identity(asked);
             let Judged { wanted, unanswered } = self.ask(user, first_of_each).await?;
-            let promoted_threads: BTreeSet<String> =
-                wanted.iter().map(|wanted| wanted.candidate.header.conversation.clone()).collect();
+            let threads: Vec<(ItemId, String)> = wanted
+                .iter()
+                .map(|wanted| {
+                    (wanted.candidate.header.id.clone(), wanted.candidate.header.conversation.clone())
+                })
+                .collect();
             self.deliver(user, wanted).await?;
+            let (promoted_threads, waiting_threads) = self.became_of(&threads);
             // A reply is refused when what it answers is not in Dynamics yet. What has just been delivered
             // may be exactly that, so those replies, and second copies, are asked about once more.
             let (again, refused): (Vec<Candidate>, Vec<Candidate>) = unanswered
                 .into_iter()
                 .partition(|candidate| promoted_threads.contains(&candidate.header.conversation));
             for candidate in refused {
-                self.conclude(
-                    candidate.decision,
-                    Outcome::Filtered { reason: ReasonCode::NoCorrelationMatch },
-                );
+                match waiting_threads.get(&candidate.header.conversation) {
+                    // Due together with the message that it answers, so that they are asked about together.
+                    Some(until) => {
+                        let what = "the message that it answers is not in Dynamics yet";
+                        let trouble = Trouble::new(Class::Transient, what, "");
+                        self.decide(candidate.decision, Outcome::Waiting { until: *until, trouble });
+                    }
+                    None => self.conclude(
+                        candidate.decision,
+                        Outcome::Filtered { reason: ReasonCode::NoCorrelationMatch },
+                    ),
+                }
             }
             asked = again;
             asked.extend(copies);
         }
         Ok(())
+    }
+
+    /// The conversations whose messages are in Dynamics now, and those whose messages wait, with their time.
+    fn became_of(&self, threads: &[(ItemId, String)]) -> (BTreeSet<String>, BTreeMap<String, Timestamp>) {
+        let (mut promoted, mut waiting) = (BTreeSet::new(), BTreeMap::new());
+        for (item, thread) in threads {
+            let decided = self.pending.decisions.iter().rev().find(|decision| decision.item == *item);
+            match decided.map(|decision| &decision.outcome) {
+                Some(Outcome::Waiting { until, .. }) => drop(waiting.insert(thread.clone(), *until)),
+                Some(outcome) if outcome.record().is_some() => drop(promoted.insert(thread.clone())),
+                _ => {}
+            }
+        }
+        (promoted, waiting)
     }
 
     /// What the organization need not be asked about is concluded; the rest is returned.
@@ -76,6 +104,7 @@ impl Incoming<'_> {
     /// it is refused for stands alone (promise 6).
     async fn ask(&mut self, user: &UserRef, candidates: Vec<Candidate>) -> Result<Judged, LaneError> {
         let mut judged = Judged::default();
+        let mut answered = false;
         let mut duplicates = Vec::new();
         let mut troubled = Vec::new();
         let mut batches = vec![candidates];
@@ -92,6 +121,10 @@ impl Incoming<'_> {
                     continue;
                 }
                 Err(error) if may_be_for_one(&error) => {
+                    answered = answered || self.organization_answers().await;
+                    if !answered {
+                        return Err(LaneError::dynamics(&error));
+                    }
                     troubled.extend(batch.pop().map(|alone| (alone, hybridge_dynamics::trouble(&error))));
                     continue;
                 }
@@ -99,6 +132,7 @@ impl Incoming<'_> {
             };
             for (mut candidate, answer) in batch.into_iter().zip(answers) {
                 let now = self.now();
+                answered |= answer.is_ok();
                 match answer {
                     Ok(Verdict { deliver: true, reason }) => {
                         candidate
@@ -117,15 +151,14 @@ impl Incoming<'_> {
                 }
             }
         }
-        let answered = !(judged.wanted.is_empty() && judged.unanswered.is_empty() && duplicates.is_empty());
-        self.judgement_failed(troubled, answered)?;
+        self.judgement_failed(troubled, answered).await?;
         self.conclude_duplicates(user, duplicates).await?;
         Ok(judged)
     }
 
-    /// Some questions got no verdict. One among others is that message's trouble; all of them are the
-    /// lane's, unless the organization objects to the messages themselves.
-    fn judgement_failed(
+    /// Some questions got no verdict. That is these messages' trouble where the organization answers others, or
+    /// objects to the messages themselves; else it is the lane's.
+    async fn judgement_failed(
         &mut self,
         troubled: Vec<(Candidate, Trouble)>,
         answered: bool,
@@ -133,13 +166,20 @@ impl Incoming<'_> {
         if let Some((_, trouble)) = troubled.first()
             && !answered
             && !matches!(trouble.class, Class::Item | Class::Protocol)
+            && !self.organization_answers().await
         {
             return Err(LaneError::Trouble(trouble.clone()));
         }
         for (candidate, trouble) in troubled {
-            self.set_aside(candidate.decision, trouble);
+            self.set_aside_unsettled(candidate.decision, trouble);
         }
         Ok(())
+    }
+
+    /// Whether the organization answers a question about a message that nobody sent: then what it does not answer
+    /// is the message's own trouble, and keeps no other waiting (promise 6).
+    async fn organization_answers(&self) -> bool {
+        self.engine.dynamics.try_email_messages(self.engine.chance.uuid()).await.is_ok()
     }
 
     /// The organization has these messages: looks up the records. One can be this lane's own, of a delivery
@@ -165,11 +205,13 @@ impl Incoming<'_> {
             .collect();
         for (candidate, row) in duplicates.into_iter().zip(rows) {
             match (row, open.remove(&candidate.header.id)) {
-                (Ok(Some(row)), Some(intent)) => {
-                    let mut made = self.made(user, intent).await?;
-                    made.decision = candidate.decision;
-                    self.adopt(user, made, &row).await?;
-                }
+                (Ok(Some(row)), Some(intent)) => match self.made(user, intent).await? {
+                    Ok(mut made) => {
+                        made.decision = candidate.decision;
+                        self.adopt(user, made, &row).await?;
+                    }
+                    Err(trouble) => self.set_aside_unsettled(candidate.decision, trouble),
+                },
                 (Ok(row), _) => {
                     self.conclude(candidate.decision, Outcome::Duplicate { record: row.map(|row| row.id) });
                 }

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use hybridge_core::{
-    decision::Decision,
+    candidate::NotACandidate,
+    decision::{Decision, Outcome},
     ids::ItemId,
     message::MessageHeader,
     trouble::{Class, Trouble},
@@ -65,7 +66,8 @@ impl Incoming<'_> {
             (Some(wanted), Some(asked)) => wanted < asked,
             (_, None) => false,
         };
-        Ok(if reaches_further_back { fresh } else { stored })
+        // A later date is kept too: going back from it later has to be noticed.
+        Ok(if reaches_further_back { fresh } else { Cursor { floor, ..stored } })
     }
 
     async fn fetch(&self, user: &UserRef, cursor: &Cursor) -> hybridge_graph::Result<Round> {
@@ -120,6 +122,14 @@ impl Incoming<'_> {
         let now = self.now();
         if let Some(mut decision) = before {
             let returned = !decision.in_inbox;
+            if self.is_new_enough_now(&decision, &header) {
+                decision.in_inbox = true;
+                decision.note(
+                    now,
+                    "The date from which mail is processed is earlier now, so it is looked at again.",
+                );
+                return Some(Candidate::new(header, Some(decision), self.lane, self.engine.tenant, now));
+            }
             if !returned || !decision.outcome.reconsidered_on_return() {
                 // A changed flag or category, a replay, or the return of what is a record already.
                 if returned {
@@ -134,6 +144,12 @@ impl Incoming<'_> {
             return Some(Candidate::new(header, Some(decision), self.lane, self.engine.tenant, now));
         }
         Some(Candidate::new(header, None, self.lane, self.engine.tenant, now))
+    }
+
+    /// Whether a message was too old and is not any more, because the date was moved.
+    fn is_new_enough_now(&self, decision: &Decision, header: &MessageHeader) -> bool {
+        matches!(decision.outcome, Outcome::Skipped { reason: NotACandidate::TooOld })
+            && self.mailbox.floor.is_none_or(|floor| header.received >= floor)
     }
 
     /// A message that was decided about has left the Inbox: the record stays (server-side-sync.md 2.10).
@@ -172,6 +188,10 @@ impl Incoming<'_> {
 
     /// An entry that can't be read is set aside; its page goes on (promise 6).
     fn unreadable(&mut self, id: Option<ItemId>, before: Option<Decision>, detail: &str) {
+        if before.as_ref().is_some_and(|before| before.outcome.record().is_some()) {
+            // It is a record already; what changed since does not matter.
+            return;
+        }
         let item = id.unwrap_or_else(|| ItemId(format!("unreadable: {detail}")));
         let decision = before.unwrap_or_else(|| unjudged(item, self.lane, self.now()));
         let trouble = Trouble::new(

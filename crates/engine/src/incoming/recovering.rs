@@ -9,6 +9,7 @@ use hybridge_core::{
 };
 use hybridge_graph::UserRef;
 use hybridge_store::Intent;
+use jiff::Timestamp;
 
 use super::{Incoming, candidate::Candidate};
 use crate::error::LaneError;
@@ -30,17 +31,34 @@ impl Incoming<'_> {
         let items: Vec<ItemId> = intents.iter().map(|intent| intent.item.clone()).collect();
         let decided = self.engine.store.decisions(self.lane, &items).await?;
         for (intent, row) in intents.into_iter().zip(rows) {
-            if let Some(row) = row.map_err(|error| LaneError::dynamics(&error))? {
-                let made = self.made(user, intent).await?;
-                self.adopt(user, made, &row).await?;
-            } else if !decided.iter().any(|decision| waits_since(decision, &intent)) {
-                // It did not take place, or not yet: tried again right away, wherever the message lies now.
-                let trouble =
-                    Trouble::new(Class::Transient, "the delivery was interrupted before it took place", "");
-                let mut decision = intent.draft;
-                let now = self.now();
-                decision.note(now, "The delivery was interrupted before it took place; it is tried again.");
-                self.decide(decision, Outcome::Waiting { until: now, trouble });
+            let waiting = decided.iter().find(|decision| waits_since(decision, &intent));
+            if waiting.is_some_and(|decision| is_due_later(decision, self.now())) {
+                continue;
+            }
+            // What was noted and counted since goes on.
+            let mut decision = waiting.cloned().unwrap_or_else(|| intent.draft.clone());
+            match row {
+                Ok(Some(row)) => match self.made(user, intent).await? {
+                    Ok(mut made) => {
+                        made.decision = decision;
+                        self.adopt(user, made, &row).await?;
+                    }
+                    Err(trouble) => self.set_aside_unsettled(decision, trouble),
+                },
+                Ok(None) if waiting.is_none() => {
+                    // It did not take place, or not yet: tried again right away, wherever the message lies now.
+                    let trouble = Trouble::new(
+                        Class::Transient,
+                        "the delivery was interrupted before it took place",
+                        "",
+                    );
+                    let now = self.now();
+                    decision
+                        .note(now, "The delivery was interrupted before it took place; it is tried again.");
+                    self.decide(decision, Outcome::Waiting { until: now, trouble });
+                }
+                Ok(None) => {}
+                Err(error) => self.set_aside_unsettled(decision, hybridge_dynamics::trouble(&error)),
             }
         }
         self.commit().await
@@ -68,7 +86,7 @@ impl Incoming<'_> {
                         now,
                     ));
                 }
-                Err(error) => self.set_aside(decision, hybridge_graph::trouble(&error)),
+                Err(error) => self.set_aside_unsettled(decision, hybridge_graph::trouble(&error)),
             }
         }
         self.promote(user, candidates).await?;
@@ -81,4 +99,8 @@ fn waits_since(decision: &Decision, intent: &Intent) -> bool {
     decision.item == intent.item
         && decision.decided >= intent.at
         && matches!(decision.outcome, Outcome::Waiting { .. })
+}
+
+fn is_due_later(decision: &Decision, now: Timestamp) -> bool {
+    matches!(decision.outcome, Outcome::Waiting { until, .. } if until > now)
 }

@@ -41,7 +41,11 @@ impl Incoming<'_> {
                 item_pause(decision.attempts)
             }
             Class::Denied => DENIED,
-            _ => item_pause(1),
+            // What passes by itself never makes a message fail, but each attempt waits longer.
+            _ => {
+                decision.attempts = (decision.attempts + 1).min(ITEM_ATTEMPTS - 1);
+                item_pause(decision.attempts)
+            }
         };
         let until = now.checked_add(self.engine.chance.jitter(pause)).unwrap_or(now);
         let until = trouble.not_before.map_or(until, |not_before| until.max(not_before));

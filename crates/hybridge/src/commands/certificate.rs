@@ -37,6 +37,8 @@ pub(crate) async fn certificate(command: &CertificateCommand, output: Output) ->
             make(name, *days, out, password_file.as_deref(), *writing, output)
         }
         CertificateCommand::Request(args) => super::acme::request(args, output).await,
+        // These need the configuration: see `commands::rotate`.
+        CertificateCommand::Rotate(_) | CertificateCommand::Status => Ok(Exit::Unexpected),
     }
 }
 

@@ -5,9 +5,9 @@
 use std::path::Path;
 
 use hybridge_core::trouble::Trouble;
-use hybridge_dynamics::{Channel, Envelope, Thread};
+use hybridge_dynamics::Channel;
 use hybridge_engine::{Engine, Options, Parts, Readiness, Setup, Silent};
-use hybridge_identity::{Tenant, TokenSource, discover_entra};
+use hybridge_identity::{Tenant, TokenSource, WindowsProtocol, discover_entra};
 use hybridge_net::Clock;
 use hybridge_store::Store;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use crate::{
     error::{Failure, Result},
     exit::Exit,
     output::Output,
-    wiring::{self, Sides},
+    wiring::{self, Sides, SignIn},
 };
 
 /// How many mailboxes are tried one by one.
@@ -134,12 +134,7 @@ impl Report {
         sides: &Sides,
         store: std::sync::Arc<dyn Store>,
     ) -> Option<Setup> {
-        let challenge = sides.adfs.discover().await;
-        let challenge =
-            challenge.map(|_| ((), config.organization.url.to_string())).map_err(|error| identity(&error));
-        self.tried("organization's address", challenge)?;
-        let token = sides.adfs.token().await.map(|_| ((), format!("as {}", config.organization.user)));
-        self.tried("sign-in at AD FS", token.map_err(|error| identity(&error)))?;
+        self.sign_in(config, &sides.sign_in).await?;
         let dynamics = &sides.dynamics;
         let who = dynamics.who_am_i().await.map(|who| ((), format!("user {}", who.user_id)));
         self.tried("Web API", who.map_err(|error| organization(&hybridge_dynamics::trouble(&error))))?;
@@ -179,26 +174,51 @@ impl Report {
         Some(setup)
     }
 
-    /// Asks about a message that nobody sent: the answer does not matter, the road does.
+    /// Signs in to the organization, in the way that the configuration names.
+    async fn sign_in(&mut self, config: &Config, sign_in: &SignIn) -> Option<()> {
+        let (user, url) = (&config.organization.user, &config.organization.url);
+        match sign_in {
+            SignIn::Adfs(tokens) => {
+                let challenge = tokens.discover().await.map(|_| ((), url.to_string()));
+                self.tried("organization's address", challenge.map_err(|error| identity(&error)))?;
+                let token = tokens.token().await.map(|_| ((), format!("as {user}")));
+                self.tried("sign-in at AD FS", token.map_err(|error| identity(&error)))
+            }
+            SignIn::Windows(access) => {
+                let signed_in = access.sign_in().await.map(|signed_in| {
+                    let words = match signed_in.protocol {
+                        WindowsProtocol::Kerberos => format!("Kerberos, as {user} for {}", access.service()),
+                        WindowsProtocol::Ntlm => format!("NTLM, as {user}"),
+                    };
+                    (signed_in.instead_of_kerberos, words)
+                });
+                let instead =
+                    self.tried("Windows authentication", signed_in.map_err(|error| identity(&error)))?;
+                if let Some(refusal) = instead {
+                    let failure = Failure::new(Exit::WithTroubles, refusal.to_string())
+                        .help(format!("{} Until then NTLM does.", refusal.remedy()));
+                    self.troubled("Kerberos", &failure);
+                }
+                if url.scheme() == "http" {
+                    let failure = Failure::new(
+                        Exit::WithTroubles,
+                        "the organization's address is not https: email travels in the clear",
+                    )
+                    .help("Give the organization's web site a certificate and an https binding in IIS.");
+                    self.troubled("encryption", &failure);
+                }
+                Some(())
+            }
+        }
+    }
+
+    /// Whether the messages of an external synchroniser are answered.
     async fn messages(&mut self, sides: &Sides) {
-        let message_id = format!("<{}@hybridge.invalid>", sides.chance.uuid());
-        let Some(message_id) = hybridge_core::message::InternetMessageId::new(&message_id) else { return };
-        let question = Envelope {
-            message_id,
-            subject: "Is this thing on?".to_owned(),
-            from: "nobody@hybridge.invalid".to_owned(),
-            to: "nobody@hybridge.invalid".to_owned(),
-            cc: String::new(),
-            bcc: String::new(),
-            thread: Thread::default(),
-        };
-        let answers = sides.dynamics.check_incoming(&[question]).await;
-        let answered =
-            answers.and_then(|answers| answers.into_iter().collect::<hybridge_dynamics::Result<Vec<_>>>());
+        let answered = sides.dynamics.try_email_messages(sides.chance.uuid()).await;
         let road = sides.dynamics.route().map(|route| format!("over {route}")).unwrap_or_default();
         self.tried(
             "CheckIncomingEmail",
-            answered.map(|_| ((), road)).map_err(|error| organization(&hybridge_dynamics::trouble(&error))),
+            answered.map(|()| ((), road)).map_err(|error| organization(&hybridge_dynamics::trouble(&error))),
         );
     }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     cli::InitArgs,
-    config::{Answers, render},
+    config::{AccountSecret, Answers, SignInAnswer, render},
     error::{Failure, Result},
     exit::Exit,
     output::Output,
@@ -35,10 +35,13 @@ pub(crate) fn init(config: &Path, args: &InitArgs, output: Output) -> Result<Exi
     if makes_certificate {
         wiring::make_certificate(folder)?;
         output.line("Made a certificate: hybridge.pfx (keep it safe) with its password in pfx-password.");
-        output.line("Upload hybridge-certificate.pem to the app registration (Certificates & secrets).");
+        if answers.client_id.is_some() {
+            output.line("`hybridge connect apply` registers its public part, or upload hybridge-certificate.pem yourself.");
+        }
     }
     write(config, &text)?;
-    output.line(format!("Wrote {}. Next: hybridge check", config.display()));
+    let next = if answers.client_id.is_some() { "hybridge check" } else { "hybridge connect plan" };
+    output.line(format!("Wrote {}. Next: {next}", config.display()));
     output.json(&json!({ "configuration": config, "made_certificate": makes_certificate }));
     Ok(Exit::Done)
 }
@@ -67,10 +70,7 @@ fn from_sandbox(config: &Path, folder: &Path, dry_run: bool, output: Output) -> 
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
-    // Written aside and renamed, so that no half-written configuration stays behind.
-    let aside = path.with_extension("toml.new");
-    fs::write(&aside, text).and_then(|()| fs::rename(&aside, path)).map_err(|error| {
-        let _left = fs::remove_file(&aside);
+    wiring::replace(path, text.as_bytes()).map_err(|error| {
         Failure::new(Exit::Storage, format!("{} can't be written: {error}", path.display())).help(
             "Check that the folder exists, that this account may write there and that the disk has room.",
         )
@@ -81,9 +81,9 @@ fn ask(args: &InitArgs) -> Result<Answers> {
     let reference = |file: &str| format!("{{ file = {file:?} }}");
     let tenant_id =
         answer(args.tenant.as_ref(), "--tenant", "Tenant id (GUID; Entra admin centre, Overview)")?;
-    let client_id =
-        answer(args.client_id.as_ref(), "--client-id", "Application (client) id of the app registration")?;
-    for (name, text) in [("--tenant", &tenant_id), ("--client-id", &client_id)] {
+    let client_id = args.client_id.as_ref().map(|id| id.trim().to_owned());
+    for (name, text) in [("--tenant", Some(&tenant_id)), ("--client-id", client_id.as_ref())] {
+        let Some(text) = text else { continue };
         if text.parse::<uuid::Uuid>().is_err() {
             return Err(Failure::new(Exit::Configuration, format!("{name}: {text:?} is not a GUID"))
                 .help("It looks like 5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c01."));
@@ -110,18 +110,27 @@ fn ask(args: &InitArgs) -> Result<Answers> {
             "--user",
             "Service account in Dynamics (DOMAIN\\user or user@domain)",
         )?,
-        password: args
-            .password_file
-            .as_deref()
-            .map_or_else(|| "{ env = \"HYBRIDGE_ORGANIZATION_PASSWORD\" }".to_owned(), reference),
-        adfs_client_id: answer(
-            args.adfs_client_id.as_ref(),
-            "--adfs-client-id",
-            "Client id registered in AD FS",
-        )?,
+        secret: match (&args.keytab, &args.password_file) {
+            (Some(keytab), _) => AccountSecret::Keytab(keytab.clone()),
+            (None, Some(file)) => AccountSecret::Password(reference(file)),
+            (None, None) => {
+                AccountSecret::Password("{ env = \"HYBRIDGE_ORGANIZATION_PASSWORD\" }".to_owned())
+            }
+        },
+        sign_in: match &args.domain {
+            Some(domain) => SignInAnswer::Windows { domain: domain.trim().to_owned() },
+            None => SignInAnswer::Adfs {
+                client_id: answer(
+                    args.adfs_client_id.as_ref(),
+                    "--adfs-client-id",
+                    "Client id registered in AD FS (none with Windows authentication: --domain)",
+                )?,
+            },
+        },
         authorities: args.authority.clone(),
         listen: None,
         notification_url: None,
+        exchange: None,
     })
 }
 

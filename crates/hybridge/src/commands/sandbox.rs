@@ -10,14 +10,16 @@ use hybridge_sandbox::{
     serve,
 };
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::{
     cli::{SandboxArgs, SandboxCommand, SandboxStart, Size},
-    config::{Answers, render},
+    config::{AccountSecret, Answers, SignInAnswer, render},
     error::{Failure, Result},
     exit::Exit,
     output::Output,
     progress::counter,
+    wiring::rooted,
 };
 
 /// Starts a sandbox, or imports mail into a running one.
@@ -32,13 +34,32 @@ pub(crate) async fn sandbox(args: SandboxArgs, output: Output) -> Result<Exit> {
     }
 }
 
+/// What kind of world a sandbox is.
+pub(crate) struct World<'a> {
+    pub(crate) size: &'a Size,
+    /// Whether the trust is set up.
+    pub(crate) connected: bool,
+    /// Where a web server does Windows authentication before the organization.
+    pub(crate) windows_address: Option<Url>,
+}
+
 /// A sandbox on the wire with its company in it.
-pub(crate) async fn open(folder: &Path, first_port: Option<u16>, size: &Size) -> Result<(Served, Company)> {
+pub(crate) async fn open(
+    folder: &Path,
+    first_port: Option<u16>,
+    world: &World<'_>,
+) -> Result<(Served, Company)> {
+    let size = world.size;
     let weather = size.faults.parse().map_err(|error: hybridge_sandbox::faults::WeatherError| {
         Failure::new(Exit::Configuration, error.to_string())
     })?;
-    let options = ServeOptions { folder: folder.to_path_buf(), first_port };
-    let served = serve(options, Setup::new(Clock::system(), size.seed)).await.map_err(|error| {
+    let options = ServeOptions {
+        folder: folder.to_path_buf(),
+        first_port,
+        windows_address: world.windows_address.clone(),
+    };
+    let setup = Setup { connected: world.connected, ..Setup::new(Clock::system(), size.seed) };
+    let served = serve(options, setup).await.map_err(|error| {
         Failure::new(Exit::Configuration, error.to_string())
             .help("Choose other ports with --port, or another --folder.")
     })?;
@@ -86,7 +107,9 @@ fn ail(sandbox: &Sandbox, company: &Company, fault: &MailboxFault) -> Result<()>
 }
 
 async fn start(args: &SandboxStart, output: Output) -> Result<Exit> {
-    let (served, company) = open(&args.folder, args.port, &args.size).await?;
+    let windows_address = args.windows_address.as_ref().map(rooted);
+    let world = World { size: &args.size, connected: !args.unconnected, windows_address };
+    let (served, company) = open(&args.folder, args.port, &world).await?;
     let access = &served.access;
     output.json(&described(access, &company, &args.folder));
     for line in introduction(access, &company, &args.folder) {
@@ -158,25 +181,32 @@ fn introduction(access: &Access, company: &Company, folder: &Path) -> Vec<String
 fn configuration(access: &Access) -> String {
     render(&Answers {
         tenant_id: access.tenant_id.to_string(),
-        client_id: access.client_id.to_string(),
+        client_id: access.client_id.map(|id| id.to_string()),
         certificate: "hybridge.pfx".to_owned(),
         certificate_password: Some("{ file = \"pfx-password\" }".to_owned()),
         authority: Some(access.entra.to_string()),
         graph: Some(access.graph.to_string()),
         organization_url: access.organization.to_string(),
         user: access.user.clone(),
-        password: "{ file = \"service-account-password\" }".to_owned(),
-        adfs_client_id: access.adfs_client_id.to_string(),
+        secret: AccountSecret::Password("{ file = \"service-account-password\" }".to_owned()),
+        sign_in: if access.organization == access.organization_listens {
+            SignInAnswer::Adfs { client_id: access.adfs_client_id.to_string() }
+        } else {
+            let host = access.organization.host_str().unwrap_or_default();
+            let domain = host.split_once('.').map_or(host, |(_, domain)| domain);
+            SignInAnswer::Windows { domain: domain.to_owned() }
+        },
         authorities: vec!["ca.pem".to_owned()],
         listen: Some("127.0.0.1:8380".to_owned()),
         notification_url: Some(format!("http://127.0.0.1:8380{}", hybridge_console::NOTIFICATIONS_PATH)),
+        exchange: Some(access.graph.to_string()),
     })
 }
 
 /// A running sandbox's control API.
 struct Control {
     client: hybridge_net::Https,
-    root: url::Url,
+    root: Url,
 }
 
 impl Control {

@@ -2,7 +2,7 @@ use std::{env, fs, path::Path};
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, SignInName};
 use crate::{
     error::{Failure, Result},
     exit::Exit,
@@ -19,10 +19,18 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("tenant", "graph"),
     ("organization", "url"),
     ("organization", "api_version"),
+    ("organization", "sign_in"),
     ("organization", "user"),
+    ("organization", "keytab"),
+    ("organization", "domain"),
+    ("organization", "service_principal"),
+    ("organization", "kdc"),
     ("organization", "adfs_client_id"),
     ("organization", "largest_request_mb"),
     ("organization", "calls_at_once"),
+    ("connect", "name"),
+    ("connect", "exchange"),
+    ("connect", "folder"),
     ("store", "path"),
     ("sync", "poll_seconds"),
     ("sync", "lanes_at_once"),
@@ -108,12 +116,21 @@ fn check(path: &Path, text: &str, config: &Config) -> Result<()> {
         }
     };
     let organization = &config.organization;
-    if organization.url.scheme() != "https" {
-        return Err(wrong(
-            "url",
-            format!("[organization] url must begin with https://, not {}://", organization.url.scheme()),
-            "The service account's token travels to this address, so it has to be encrypted.",
-        ));
+    let windows = organization.sign_in == SignInName::Windows;
+    match organization.url.scheme() {
+        "https" => {}
+        // Neither password nor token travels then, and many deployments without claims have no HTTPS.
+        "http" if windows => {}
+        other => {
+            return Err(wrong(
+                "url",
+                format!("[organization] url must begin with https://, not {other}://"),
+                "The service account's token travels to this address, so it has to be encrypted.",
+            ));
+        }
+    }
+    if let Some((key, message, help)) = missing_for_sign_in(organization) {
+        return Err(wrong(key, format!("[organization] {message}"), help));
     }
     if organization.url.path().contains("/api/data") {
         return Err(wrong(
@@ -166,6 +183,54 @@ fn check(path: &Path, text: &str, config: &Config) -> Result<()> {
     Ok(())
 }
 
+/// What the chosen sign-in lacks or has too much of: the setting, what is wrong and what to do.
+fn missing_for_sign_in(
+    organization: &super::OrganizationConfig,
+) -> Option<(&'static str, &'static str, &'static str)> {
+    let windows = organization.sign_in == SignInName::Windows;
+    let only_windows = [
+        ("keytab", organization.keytab.is_some()),
+        ("domain", organization.domain.is_some()),
+        ("service_principal", organization.service_principal.is_some()),
+        ("kdc", organization.kdc.is_some()),
+    ];
+    let only_windows = only_windows.into_iter().find(|(_, given)| *given && !windows);
+    match (windows, organization.password.is_some(), organization.keytab.is_some()) {
+        _ if only_windows.is_some() => Some((
+            only_windows.map_or("", |(key, _)| key),
+            "has a setting that is for sign_in = \"windows\" only",
+            "Remove it, or set sign_in = \"windows\" where the organization wants Kerberos or NTLM.",
+        )),
+        (false, false, _) => Some((
+            "sign_in",
+            "lacks password",
+            "Name where the service account's password is: password = { file = \"path\" } for example.",
+        )),
+        (false, ..) if organization.adfs_client_id.is_none() => Some((
+            "sign_in",
+            "lacks adfs_client_id",
+            "Name the client that was registered with Add-AdfsClient, or set sign_in = \"windows\" where the organization \
+             wants Kerberos or NTLM.",
+        )),
+        (true, ..) if organization.adfs_client_id.is_some() => Some((
+            "adfs_client_id",
+            "has adfs_client_id, which is for sign_in = \"adfs\" only",
+            "Remove one of the two.",
+        )),
+        (true, true, true) => Some((
+            "keytab",
+            "has both password and keytab",
+            "Keep one: with the password NTLM is possible too, the keytab is for Kerberos only.",
+        )),
+        (true, false, false) => Some((
+            "sign_in",
+            "lacks password or keytab",
+            "Name where the service account's password is (password = { file = \"path\" }) or its keytab (keytab = \"path\").",
+        )),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +279,32 @@ mod tests {
         assert!(failure.message.contains("line 4"), "{failure}");
         assert!(miette::Diagnostic::labels(&failure).is_some_and(|mut labels| labels.next().is_some()));
         assert_eq!(failure.exit, Exit::Configuration);
+    }
+
+    #[test]
+    fn windows_authentication_wants_a_password_or_a_keytab_and_no_client_of_adfs() {
+        let windows = GOOD.replace("adfs_client_id =", "sign_in = \"windows\" #");
+        let with = |from: &str, to: &str| read_with(&windows.replace(from, to), &[]);
+        let config = with("https://contoso", "http://contoso").unwrap();
+        assert_eq!(
+            (config.organization.sign_in, config.organization.adfs_client_id),
+            (SignInName::Windows, None)
+        );
+        with("password = { file = \"password\" }", "keytab = \"svc.keytab\"").unwrap();
+        for (from, to, part) in [
+            ("password = { file = \"password\" }", "", "lacks password or keytab"),
+            ("[organization]", "[organization]\nkeytab = \"svc.keytab\"", "both"),
+            (
+                "[organization]",
+                "[organization]\nadfs_client_id = \"5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c03\"",
+                "adfs_client_id",
+            ),
+            ("sign_in = \"windows\"", "domain = \"contoso.local\"", "for sign_in = \"windows\" only"),
+            ("sign_in = \"windows\"", "", "lacks adfs_client_id"),
+        ] {
+            let failure = with(from, to).unwrap_err();
+            assert!(failure.message.contains(part), "{failure}");
+        }
     }
 
     #[test]

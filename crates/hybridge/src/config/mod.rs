@@ -13,9 +13,14 @@ use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
+use crate::{
+    error::{Failure, Result},
+    exit::Exit,
+};
+
 pub(crate) use load::load;
 pub(crate) use secret::{SecretSource, pfx_password};
-pub(crate) use template::{Answers, render};
+pub(crate) use template::{AccountSecret, Answers, SignInAnswer, render};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) sync: SyncConfig,
     #[serde(default)]
     pub(crate) console: ConsoleConfig,
+    #[serde(default)]
+    pub(crate) connect: ConnectConfig,
     /// The folder that relative paths start from: the file's own.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
@@ -41,7 +48,10 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantConfig {
     pub(crate) id: Uuid,
-    pub(crate) client_id: Uuid,
+    /// Absent until `hybridge connect apply` has registered the application.
+    pub(crate) client_id: Option<Uuid>,
+    /// The registration's object id, by which its certificates are rolled.
+    pub(crate) registration_id: Option<Uuid>,
     #[serde(default)]
     pub(crate) cloud: CloudName,
     pub(crate) certificate: PathBuf,
@@ -68,13 +78,28 @@ pub(crate) struct OrganizationConfig {
     pub(crate) url: Url,
     #[serde(default = "default_api_version")]
     pub(crate) api_version: String,
+    #[serde(default)]
+    pub(crate) sign_in: SignInName,
     pub(crate) user: String,
-    pub(crate) password: SecretSource,
-    pub(crate) adfs_client_id: Uuid,
+    pub(crate) password: Option<SecretSource>,
+    pub(crate) keytab: Option<PathBuf>,
+    pub(crate) domain: Option<String>,
+    pub(crate) service_principal: Option<String>,
+    pub(crate) kdc: Option<String>,
+    pub(crate) adfs_client_id: Option<Uuid>,
     #[serde(default = "default_request_mb")]
     pub(crate) largest_request_mb: u64,
     #[serde(default = "default_calls_at_once")]
     pub(crate) calls_at_once: u32,
+}
+
+/// How the deployment authenticates (dynamics.md 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SignInName {
+    #[default]
+    Adfs,
+    Windows,
 }
 
 fn default_api_version() -> String {
@@ -129,7 +154,41 @@ pub(crate) struct ConsoleConfig {
     pub(crate) notification_url: Option<Url>,
 }
 
+/// How the trust is set up.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ConnectConfig {
+    pub(crate) name: String,
+    pub(crate) permissions: Vec<String>,
+    pub(crate) directory_token: Option<SecretSource>,
+    pub(crate) exchange_token: Option<SecretSource>,
+    pub(crate) exchange: Option<Url>,
+    pub(crate) folder: PathBuf,
+}
+
+impl Default for ConnectConfig {
+    fn default() -> Self {
+        Self {
+            name: "Hybridge".to_owned(),
+            // What the lanes of today need: to read mail, and Mail.Read beside it for change notifications (graph.md 1.8).
+            permissions: ["Mail.Read", "Mail.ReadWrite"].map(str::to_owned).to_vec(),
+            directory_token: None,
+            exchange_token: None,
+            exchange: None,
+            folder: PathBuf::from("connect"),
+        }
+    }
+}
+
 impl Config {
+    /// The application (client) id, for everything but `hybridge connect`.
+    pub(crate) fn client_id(&self) -> Result<Uuid> {
+        self.tenant.client_id.ok_or_else(|| {
+            Failure::new(Exit::Configuration, "Hybridge has no app registration in the tenant yet")
+                .help("`hybridge connect plan` shows what is missing, `hybridge connect apply` sets it up. Or write the id of a registration that you made into the configuration, [tenant] client_id.")
+        })
+    }
+
     /// A path of the configuration, relative ones from the file's folder.
     pub(crate) fn path(&self, path: &Path) -> PathBuf {
         self.folder.join(path)

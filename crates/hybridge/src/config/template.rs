@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 #[derive(Debug, Clone)]
 pub(crate) struct Answers {
     pub(crate) tenant_id: String,
-    pub(crate) client_id: String,
+    /// Without one, `hybridge connect apply` registers the application and writes it.
+    pub(crate) client_id: Option<String>,
     pub(crate) certificate: String,
     /// As it stands in the file: `{ env = "…" }`.
     pub(crate) certificate_password: Option<String>,
@@ -12,12 +13,29 @@ pub(crate) struct Answers {
     pub(crate) graph: Option<String>,
     pub(crate) organization_url: String,
     pub(crate) user: String,
-    /// As it stands in the file.
-    pub(crate) password: String,
-    pub(crate) adfs_client_id: String,
+    pub(crate) secret: AccountSecret,
+    pub(crate) sign_in: SignInAnswer,
     pub(crate) authorities: Vec<String>,
     pub(crate) listen: Option<String>,
     pub(crate) notification_url: Option<String>,
+    /// Exchange Online's administration, where it is not Microsoft's.
+    pub(crate) exchange: Option<String>,
+}
+
+/// What the service account proves itself with.
+#[derive(Debug, Clone)]
+pub(crate) enum AccountSecret {
+    /// As it stands in the file.
+    Password(String),
+    /// A path.
+    Keytab(String),
+}
+
+/// How the deployment authenticates.
+#[derive(Debug, Clone)]
+pub(crate) enum SignInAnswer {
+    Adfs { client_id: String },
+    Windows { domain: String },
 }
 
 /// Writes a configuration with comments.
@@ -36,7 +54,10 @@ pub(crate) fn render(answers: &Answers) -> String {
     );
     line("[tenant]");
     line(&format!("id = {}", quoted(&answers.tenant_id)));
-    line(&format!("client_id = {}", quoted(&answers.client_id)));
+    match &answers.client_id {
+        Some(client_id) => line(&format!("client_id = {}", quoted(client_id))),
+        None => line("# `hybridge connect apply` registers Hybridge and writes client_id here."),
+    }
     line(
         "# The certificate (PFX, or PEM with certificate and key) whose public part is registered with the app.",
     );
@@ -53,22 +74,7 @@ pub(crate) fn render(answers: &Answers) -> String {
     if let Some(graph) = &answers.graph {
         line(&format!("graph = {}", quoted(graph)));
     }
-    line("");
-    line(
-        "# The Dynamics organization (internet-facing deployment with AD FS) and Hybridge's service account in it.",
-    );
-    line("[organization]");
-    line(&format!("url = {}", quoted(&answers.organization_url)));
-    line("# DOMAIN\\user or user@domain, as your AD FS wants it.");
-    line(&format!("user = {}", quoted(&answers.user)));
-    line(&format!("password = {}", answers.password));
-    line("# The client that was registered in AD FS with Add-AdfsClient.");
-    line(&format!("adfs_client_id = {}", quoted(&answers.adfs_client_id)));
-    line("# api_version = \"9.1\"");
-    line(
-        "# largest_request_mb = 12      # what IIS takes in one request (16 unless it was changed), less some room",
-    );
-    line("# calls_at_once = 32           # the most; the right number is found by measuring");
+    organization(answers, &mut line);
     line("");
     line("[trust]");
     line(
@@ -95,7 +101,69 @@ pub(crate) fn render(answers: &Answers) -> String {
         Some(url) => line(&format!("notification_url = {}", quoted(url))),
         None => line("# notification_url = \"https://hybridge.example.org/graph/notifications\""),
     }
+    connect(answers, &mut line);
     text
+}
+
+fn organization(answers: &Answers, line: &mut impl FnMut(&str)) {
+    line("");
+    line("# The Dynamics organization and Hybridge's service account in it.");
+    line("[organization]");
+    line(&format!("url = {}", quoted(&answers.organization_url)));
+    match &answers.sign_in {
+        SignInAnswer::Adfs { client_id } => {
+            line(
+                "# An internet-facing deployment with AD FS (\"windows\": Kerberos and NTLM, in the same domain).",
+            );
+            line("sign_in = \"adfs\"");
+            line("# The client that was registered in AD FS with Add-AdfsClient.");
+            line(&format!("adfs_client_id = {}", quoted(client_id)));
+            line("# DOMAIN\\user or user@domain, as your AD FS wants it.");
+        }
+        SignInAnswer::Windows { domain } => {
+            line(
+                "# Kerberos, and NTLM where that is not possible (\"adfs\": an internet-facing deployment).",
+            );
+            line("sign_in = \"windows\"");
+            line("# The DNS name of the Active Directory domain.");
+            line(&format!("domain = {}", quoted(domain)));
+            line(
+                "# kdc = \"dc1.contoso.local\"      # a domain controller; any is found by the domain's name",
+            );
+            line("# service_principal = \"HTTP/crm.contoso.local\"      # where it is not the host of url");
+            line("# DOMAIN\\user or user@domain, and its password or its keytab (Kerberos only).");
+        }
+    }
+    line(&format!("user = {}", quoted(&answers.user)));
+    match &answers.secret {
+        AccountSecret::Password(password) => line(&format!("password = {password}")),
+        AccountSecret::Keytab(path) => line(&format!("keytab = {}", quoted(path))),
+    }
+    line("# api_version = \"9.1\"");
+    line(
+        "# largest_request_mb = 12      # what IIS takes in one request (16 unless it was changed), less some room",
+    );
+    line("# calls_at_once = 32           # the most; the right number is found by measuring");
+}
+
+fn connect(answers: &Answers, line: &mut impl FnMut(&str)) {
+    line("");
+    line(
+        "# How `hybridge connect` sets the trust up. It asks an administrator to sign in in a browser; a token that you",
+    );
+    line("# have already can be given instead, { env = \"HYBRIDGE_DIRECTORY_TOKEN\" } for example.");
+    line("[connect]");
+    line(
+        "# name = \"Hybridge\"            # of the app registration, and of what is made in Exchange Online",
+    );
+    line(
+        "# permissions = [\"Mail.Read\", \"Mail.ReadWrite\"]   # in the mailboxes that take part, and in no other",
+    );
+    line("# directory_token = { env = \"HYBRIDGE_DIRECTORY_TOKEN\" }");
+    line("# exchange_token = { env = \"HYBRIDGE_EXCHANGE_TOKEN\" }");
+    if let Some(exchange) = &answers.exchange {
+        line(&format!("exchange = {}", quoted(exchange)));
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -124,18 +192,19 @@ mod tests {
     fn what_is_written_reads_back() {
         let answers = Answers {
             tenant_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c01".into(),
-            client_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c02".into(),
+            client_id: Some("5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c02".into()),
             certificate: r#"C:\certs\hy"bridge.pfx"#.into(),
             certificate_password: Some("{ file = \"pfx-password\" }".into()),
             authority: Some("https://localhost:1/".into()),
             graph: None,
             organization_url: "https://localhost:2/".into(),
             user: r"CONTOSO\svc".into(),
-            password: "{ env = \"P\" }".into(),
-            adfs_client_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c03".into(),
+            secret: AccountSecret::Password("{ env = \"P\" }".into()),
+            sign_in: SignInAnswer::Adfs { client_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c03".into() },
             authorities: vec!["ca.pem".into()],
             listen: Some("127.0.0.1:8380".into()),
             notification_url: None,
+            exchange: None,
         };
         let config: Config = toml::from_str(&render(&answers)).unwrap();
         assert_eq!(config.organization.user, r"CONTOSO\svc");

@@ -68,7 +68,7 @@ pub(crate) fn run_on_own_disk(
     Some(ended(&mut command))
 }
 
-fn ended(command: &mut Command) -> Ended {
+pub(super) fn ended(command: &mut Command) -> Ended {
     let output = command.output().unwrap();
     Ended {
         code: output.status.code().unwrap_or(-1),

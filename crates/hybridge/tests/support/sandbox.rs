@@ -31,6 +31,20 @@ impl Sandbox {
 
     /// Starts a sandbox with a company of a size.
     pub(crate) fn with(name: &str, mailboxes: usize, messages: usize) -> Self {
+        Self::with_arguments(name, mailboxes, messages, &[])
+    }
+
+    /// Starts a small sandbox where the trust is not set up.
+    pub(crate) fn unconnected(name: &str) -> Self {
+        Self::with_arguments(name, 4, 30, &["--unconnected"])
+    }
+
+    /// Starts a small sandbox whose organization stands behind a web server that does Windows authentication.
+    pub(crate) fn behind(name: &str, address: &str) -> Self {
+        Self::with_arguments(name, 4, 30, &["--windows-address", address])
+    }
+
+    fn with_arguments(name: &str, mailboxes: usize, messages: usize, arguments: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sandbox-{name}"));
         if folder.exists() {
             fs::remove_dir_all(&folder).unwrap();
@@ -40,6 +54,7 @@ impl Sandbox {
             .args(["sandbox", "--json", "--mailboxes", &mailboxes.to_string()])
             .args(["--messages", &messages.to_string(), "--seed", "7", "--folder"])
             .arg(&folder)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(File::create(folder.join("stderr")).unwrap())

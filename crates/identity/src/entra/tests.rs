@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::Fixed;
 use crate::testing::{Answer, Seen, Service, answer, clock, credential, noon};
 
 const TENANT: &str = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
@@ -18,7 +19,7 @@ fn tokens(service: &Arc<Service>, tenant: &str) -> EntraTokens {
         cloud: Cloud::Global,
         tenant: tenant.parse().unwrap(),
         client_id: Uuid::from_u128(7),
-        credential: Arc::new(credential().clone()),
+        credential: Arc::new(Fixed(Arc::new(credential().clone()))),
         scope: Cloud::Global.scope(),
         algorithm: AssertionAlgorithm::default(),
         transport: Arc::clone(service) as Arc<dyn Transport>,

@@ -39,6 +39,7 @@ fn claims(roles: &str, tenant: Uuid) -> Claims {
         object_id: Some(Uuid::from_u128(1)),
         tenant_id: Some(tenant),
         roles: roles.split(',').map(str::to_owned).collect(),
+        scopes: Vec::new(),
         user_name: None,
         expires: Timestamp::MAX,
     }

@@ -59,7 +59,9 @@ impl Caller {
             return Err(refusal("Access token validation failure. Invalid tenant."));
         }
         let app_id = claims.app_id.ok_or_else(|| refusal("Access token has no application."))?;
-        Ok(Self { app_id, object_id: claims.object_id, roles: claims.roles })
+        // A user's permissions open the directory as an application's do; no user comes for mail here.
+        let roles = claims.roles.into_iter().chain(claims.scopes).collect();
+        Ok(Self { app_id, object_id: claims.object_id, roles })
     }
 
     pub(crate) fn has(&self, need: Need) -> bool {

@@ -1,7 +1,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::{AnonymousAnswer, testing::Scene};
+use crate::{AnonymousAnswer, SignIn, testing::Scene};
 
 #[tokio::test]
 async fn an_anonymous_program_is_challenged() {
@@ -14,6 +14,28 @@ async fn an_anonymous_program_is_challenged() {
     );
     assert!(answer.text.contains("<html>") && !answer.header("req_id").is_empty());
     assert_eq!(scene.send(Method::GET, "WhoAmI", &[("authorization", "Bearer bad")], "").await.status, 401);
+}
+
+#[tokio::test]
+async fn with_windows_authentication_the_web_server_in_front_names_the_user() {
+    let scene = Scene::new();
+    let ana = scene.user("ana", 1).user;
+    scene.organization.set_option(|options| options.sign_in = SignIn::Windows);
+    // A token is of no use here.
+    let answer = scene.get("WhoAmI()").await;
+    assert_eq!(answer.status, 401);
+    let offered: Vec<_> = answer.headers.get_all("www-authenticate").iter().collect();
+    assert_eq!(offered, ["Negotiate", "NTLM"]);
+    for (name, status) in [("CONTOSO\\ana", 200), ("ana@CONTOSO.EXAMPLE", 200), ("CONTOSO\\nobody", 403)] {
+        let headers = [("authorization", ""), ("x-remote-user", name)];
+        let answer = scene.send(Method::GET, "WhoAmI()", &headers, "").await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text);
+        assert!(status != 200 || answer.json()["UserId"] == ana.to_string());
+    }
+    // Without claims nobody believes the header.
+    scene.organization.set_option(|options| options.sign_in = SignIn::Claims);
+    let headers = [("authorization", ""), ("x-remote-user", "CONTOSO\\ana")];
+    assert_eq!(scene.send(Method::GET, "WhoAmI()", &headers, "").await.status, 401);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Who may come in: the IFD face with OAuth (dynamics.md 2.1, 2.4, 3.11).
+//! Who may come in: the IFD face with OAuth, and the AD face behind a web server that speaks Kerberos and NTLM
+//! (dynamics.md 2.1, 2.4, 3.11).
 
 use http::StatusCode;
 use hybridge_sandbox_kit::{Call, Claims, Reply, TokenJudge, text_reply};
@@ -9,7 +10,7 @@ use crate::{
     cell::Cell,
     fault::Fault,
     odata::prefer::Prefer,
-    options::AnonymousAnswer,
+    options::{AnonymousAnswer, SignIn},
     schema,
     state::{Session, State},
 };
@@ -25,10 +26,22 @@ pub(crate) fn enter(
     version: &str,
 ) -> Result<Session, Box<Reply>> {
     let root = state.origins.organization.as_str();
-    let Some(token) = call.bearer() else { return Err(Box::new(challenge(state, call))) };
-    let without_slash = root.trim_end_matches('/');
-    let claims = judge.judge(token, &[root, without_slash]).map_err(|_| Box::new(challenge(state, call)))?;
-    let user = user_of(state, &claims).map_err(|fault| Box::new(fault_reply(&fault)))?;
+    let user = match state.options.sign_in {
+        SignIn::Claims => {
+            let Some(token) = call.bearer() else { return Err(Box::new(challenge(state, call))) };
+            let without_slash = root.trim_end_matches('/');
+            let claims =
+                judge.judge(token, &[root, without_slash]).map_err(|_| Box::new(challenge(state, call)))?;
+            user_of(state, &claims)
+        }
+        SignIn::Windows => {
+            let Some(name) = call.header("x-remote-user").filter(|name| !name.is_empty()) else {
+                return Err(Box::new(windows_challenge()));
+            };
+            user_named(state, name)
+        }
+    };
+    let user = user.map_err(|fault| Box::new(fault_reply(&fault)))?;
     let (caller, delegate) =
         impersonated(state, call, user).map_err(|fault| Box::new(fault_reply(&fault)))?;
     Ok(Session {
@@ -58,6 +71,15 @@ fn challenge(state: &State, call: &Call) -> Reply {
     reply
 }
 
+/// What IIS answers one whom it does not know.
+fn windows_challenge() -> Reply {
+    let mut reply = text_reply(StatusCode::UNAUTHORIZED, "text/html; charset=utf-8", DENIED);
+    for scheme in ["Negotiate", "NTLM"] {
+        reply.headers_mut().append(http::header::WWW_AUTHENTICATE, http::HeaderValue::from_static(scheme));
+    }
+    reply
+}
+
 /// The enabled user with a role that a token stands for. A token without a user, as an app-only grant
 /// gives, is refused: the organization finds nobody in it (dynamics.md 2.4).
 fn user_of(state: &State, claims: &Claims) -> Result<Uuid, Fault> {
@@ -68,6 +90,11 @@ fn user_of(state: &State, claims: &Claims) -> Result<Uuid, Fault> {
             "The user is not authenticated: the token names no user.",
         ));
     };
+    user_named(state, name)
+}
+
+/// The enabled user with a role whom a name of the domain means, in either form.
+fn user_named(state: &State, name: &str) -> Result<Uuid, Fault> {
     let stranger =
         || Fault::new(StatusCode::FORBIDDEN, 0x8007_2560, "The user is not a member of the organization.");
     let users = schema::table("systemuser").ok_or_else(stranger)?;

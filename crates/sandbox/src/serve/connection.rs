@@ -68,9 +68,10 @@ async fn answer(
     Ok(reply.map(Full::new))
 }
 
-/// The request's absolute address, on the face's own origin whatever name it was reached by.
+/// The request's absolute address, on the face's own origin whatever name it was reached by. A web server in front
+/// has taken away the path of the root (the name of an organization on the domain).
 fn absolute(sandbox: &Sandbox, face: Face, uri: &Uri) -> Uri {
-    let origin = sandbox.origins().of(face).as_str().trim_end_matches('/');
+    let origin = sandbox.origins().of(face).origin().ascii_serialization();
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     format!("{origin}{path}").parse().unwrap_or_else(|_: http::uri::InvalidUri| uri.clone())
 }

@@ -36,6 +36,11 @@ impl From<MigrateError> for Error {
     }
 }
 
+/// Whether another connection stands in the way.
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(BUSY | LOCKED))
+}
+
 /// Whether SQLite could not open the file at all.
 pub(super) fn is_cant_open(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Configuration(_))

@@ -77,7 +77,7 @@ pub(super) async fn open(path: &Path, mode: SqliteMode, tuning: Tuning) -> Resul
         return Ok(SqliteStore { writer: readers.clone(), readers });
     }
     let options = options.journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", LOG_SIZE_BYTES);
-    let writer = pool(1).connect_with(options).await.map_err(Failure::Driver).map_err(about_path)?;
+    let writer = connected(options, tuning.patience).await.map_err(Failure::Driver).map_err(about_path)?;
     // One transaction round all migrations: an interrupted upgrade leaves the old schema whole, and of two
     // programs that start at once, the second waits.
     let mut transaction =
@@ -88,6 +88,22 @@ pub(super) async fn open(path: &Path, mode: SqliteMode, tuning: Tuning) -> Resul
     sqlx::query("DELETE FROM fact WHERE FALSE").execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(SqliteStore { writer, readers })
+}
+
+/// The connection that writes. SQLite does not wait for a lock where it changes the journal to a write-ahead log, so
+/// of two programs that start at once on a new file one is turned away at once; it waits here.
+async fn connected(options: SqliteConnectOptions, patience: Duration) -> sqlx::Result<sqlx::SqlitePool> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    let mut waited = Duration::ZERO;
+    loop {
+        match pool(1).connect_with(options.clone()).await {
+            Err(error) if failure::is_locked(&error) && waited < patience => {
+                tokio::time::sleep(PAUSE).await;
+                waited += PAUSE;
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// What kind of file it is.

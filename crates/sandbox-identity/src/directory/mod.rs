@@ -1,5 +1,13 @@
+//! The directory's objects: app registrations, their service principals and certificates (graph.md section 2).
+
+mod answer;
+mod keys;
+mod permissions;
+mod routes;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
+use serde::Deserialize;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 use uuid::Uuid;
@@ -10,6 +18,11 @@ use x509_parser::parse_x509_certificate;
 pub struct Application {
     /// The application (client) id.
     pub app_id: Uuid,
+    /// The object id of the registration; `None` for a principal whose application lives in another tenant, such as
+    /// Microsoft's own.
+    pub object_id: Option<Uuid>,
+    /// The object id of the service principal; `None` until there is one.
+    pub principal_id: Option<Uuid>,
     /// The display name.
     pub display_name: String,
     /// The registered certificates.
@@ -18,6 +31,8 @@ pub struct Application {
     pub secrets: Vec<(String, Timestamp)>,
     /// The granted app roles of Microsoft Graph.
     pub roles: Vec<String>,
+    /// The service principal's names.
+    pub names: Vec<String>,
     /// Whether sign-in is allowed.
     pub enabled: bool,
 }
@@ -29,16 +44,26 @@ impl std::fmt::Debug for Application {
 }
 
 impl Application {
-    /// An enabled application without credentials and roles.
+    /// An enabled application with a service principal, without credentials and roles.
     pub fn new(app_id: Uuid, display_name: &str) -> Self {
+        // Ids that differ from the application's, as mixing them up is the usual mistake.
+        let object = |kind: u128| Uuid::from_u128(app_id.as_u128() ^ (kind << 64));
         Self {
             app_id,
+            object_id: Some(object(0x0b1e)),
+            principal_id: Some(object(0x5e21)),
             display_name: display_name.to_owned(),
             key_credentials: Vec::new(),
             secrets: Vec::new(),
             roles: Vec::new(),
+            names: vec![app_id.to_string()],
             enabled: true,
         }
+    }
+
+    /// A service principal of an application that Microsoft owns.
+    pub fn first_party(app_id: Uuid, display_name: &str) -> Self {
+        Self { object_id: None, ..Self::new(app_id, display_name) }
     }
 
     /// Registers a certificate (DER), valid as long as it says itself; `false` when it can't be read.
@@ -53,23 +78,33 @@ impl Application {
 /// A registered certificate (graph.md 2.3).
 #[derive(Debug, Clone)]
 pub struct KeyCredential {
+    /// Its id.
+    pub key_id: Uuid,
+    /// What portals show.
+    pub display_name: String,
     /// The certificate.
     pub der: Vec<u8>,
     /// From when it counts.
     pub starts: Timestamp,
     /// Until when it counts.
     pub ends: Timestamp,
+    /// When all token servers have heard of it.
+    pub known_from: Timestamp,
 }
 
 impl KeyCredential {
-    /// A certificate with its own validity; `None` when it can't be read.
+    /// A certificate with its own validity, known everywhere; `None` when it can't be read.
     pub fn from_der(der: &[u8]) -> Option<Self> {
         let (_, certificate) = parse_x509_certificate(der).ok()?;
         let validity = certificate.validity();
+        let digest = Sha256::digest(der);
         Some(Self {
+            key_id: Uuid::from_slice(digest.get(..16)?).ok()?,
+            display_name: certificate.subject().to_string(),
             der: der.to_vec(),
             starts: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
             ends: Timestamp::from_second(validity.not_after.timestamp()).ok()?,
+            known_from: Timestamp::MIN,
         })
     }
 
@@ -80,4 +115,18 @@ impl KeyCredential {
         same(sha256, URL_SAFE_NO_PAD.encode(Sha256::digest(&self.der)))
             || same(sha1, URL_SAFE_NO_PAD.encode(Sha1::digest(&self.der)))
     }
+}
+
+/// How the directory misbehaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct DirectoryFaults {
+    /// How long a new certificate stays unknown to the token servers, in seconds.
+    pub propagation_seconds: u32,
+    /// How many of the next changes of certificates are answered well and then lost to somebody else's.
+    pub lose_updates: u32,
+    /// How many of the next requests are answered with 429.
+    pub throttle: u32,
+    /// The longest validity of a certificate that the tenant's policy admits, in days.
+    pub longest_validity_days: Option<u32>,
 }

@@ -1,0 +1,182 @@
+//! The files of a rotation. The certificate in use keeps its name, so that no configuration has to change; the new one
+//! lies beside it as `….next`, the old one as `….previous`.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use hybridge_identity::{Credential, ExposeSecret, SecretString};
+use uuid::Uuid;
+
+use super::{Error, Result, State};
+
+/// The form of the certificate's file.
+#[derive(Debug, Clone)]
+pub enum Form {
+    /// PFX, with this password.
+    Pfx(SecretString),
+    /// Certificate and unencrypted key as text.
+    Pem,
+}
+
+/// Where everything is.
+#[derive(Debug, Clone)]
+pub struct Files {
+    certificate: PathBuf,
+    form: Form,
+    folder: PathBuf,
+}
+
+impl Files {
+    /// The certificate in use, and the folder for what has to be remembered.
+    pub fn new(certificate: PathBuf, form: Form, folder: PathBuf) -> Self {
+        Self { certificate, form, folder }
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.certificate.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    }
+
+    fn next(&self) -> PathBuf {
+        self.beside(".next")
+    }
+
+    fn previous(&self) -> PathBuf {
+        self.beside(".previous")
+    }
+
+    /// The certificate in use.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn current(&self) -> Result<Credential> {
+        self.read(&self.certificate)
+    }
+
+    pub(super) fn new_one(&self) -> Result<Credential> {
+        self.read(&self.next())
+    }
+
+    fn read(&self, path: &Path) -> Result<Credential> {
+        let bytes = fs::read(path).map_err(|error| failed(path, &error))?;
+        let read = match &self.form {
+            Form::Pfx(password) => Credential::from_pfx(&bytes, password),
+            Form::Pem => {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                Credential::from_pem(&text, &SecretString::from(text.clone()))
+            }
+        };
+        read.map_err(|error| failed(path, &error))
+    }
+
+    pub(super) fn keep_new(&self, new: &Credential) -> Result<()> {
+        let path = self.next();
+        let bytes = match &self.form {
+            Form::Pfx(password) => new.to_pfx(password).map_err(|error| failed(&path, &error))?,
+            Form::Pem => {
+                format!("{}{}", new.certificate_pem(), new.private_key_pem().expose_secret()).into_bytes()
+            }
+        };
+        self.forget_new()?;
+        write(&path, &bytes)
+    }
+
+    /// The old one is kept before the new one takes its name.
+    pub(super) fn switch(&self) -> Result<()> {
+        let bytes = fs::read(&self.certificate).map_err(|error| failed(&self.certificate, &error))?;
+        let previous = self.previous();
+        remove(&previous)?;
+        write(&previous, &bytes)?;
+        fs::rename(self.next(), &self.certificate).map_err(|error| failed(&self.certificate, &error))
+    }
+
+    pub(super) fn switch_back(&self) -> Result<()> {
+        fs::rename(self.previous(), &self.certificate).map_err(|error| failed(&self.certificate, &error))
+    }
+
+    pub(super) fn forget_new(&self) -> Result<()> {
+        remove(&self.next())
+    }
+
+    pub(super) fn forget_old(&self) -> Result<()> {
+        remove(&self.previous())
+    }
+
+    fn state_file(&self) -> PathBuf {
+        self.folder.join("rotation.json")
+    }
+
+    /// The rotation that is under way.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn state(&self) -> Result<Option<State>> {
+        read_json(&self.state_file())
+    }
+
+    pub(super) fn keep_state(&self, state: &State) -> Result<()> {
+        self.keep_json(&self.state_file(), state)
+    }
+
+    pub(super) fn forget_state(&self) -> Result<()> {
+        remove(&self.state_file())
+    }
+
+    /// The key id that Entra ID gave a certificate, where Hybridge was told.
+    pub(super) fn key_of(&self, thumbprint: &str) -> Result<Option<Uuid>> {
+        Ok(self.keys()?.get(thumbprint).copied())
+    }
+
+    pub(super) fn keep_key(&self, thumbprint: &str, key: Uuid) -> Result<()> {
+        let mut keys = self.keys()?;
+        keys.insert(thumbprint.to_owned(), key);
+        self.keep_json(&self.folder.join("keys.json"), &keys)
+    }
+
+    fn keys(&self) -> Result<BTreeMap<String, Uuid>> {
+        Ok(read_json(&self.folder.join("keys.json"))?.unwrap_or_default())
+    }
+
+    fn keep_json(&self, path: &Path, value: &impl serde::Serialize) -> Result<()> {
+        fs::create_dir_all(&self.folder).map_err(|error| failed(&self.folder, &error))?;
+        let text = serde_json::to_vec_pretty(value).map_err(|error| failed(path, &error))?;
+        let aside = path.with_extension("new");
+        remove(&aside)?;
+        write(&aside, &text)?;
+        fs::rename(&aside, path).map_err(|error| failed(path, &error))
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(path, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(path, &error)),
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// A file that only its owner reads, on the disk before this returns.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(|error| failed(path, &error))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| failed(path, &error))
+}
+
+fn failed(path: &Path, error: &impl ToString) -> Error {
+    Error::File { path: path.to_path_buf(), detail: error.to_string() }
+}

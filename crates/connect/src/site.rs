@@ -1,0 +1,151 @@
+//! What steps work on: the deployment, and the services with the rights to change them.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use hybridge_core::{eligibility::judge, trouble::Trouble};
+use hybridge_dynamics::Dynamics;
+use hybridge_graph::Graph;
+use hybridge_identity::Credential;
+use hybridge_net::Clock;
+use jiff::Timestamp;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{Exchange, Obstacle};
+
+/// What is to be connected.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The Entra ID tenant.
+    pub tenant: Uuid,
+    /// The name of Hybridge's app registration, and of what it makes in Exchange Online.
+    pub name: String,
+    /// The certificate that Hybridge signs in with.
+    pub credential: Arc<Credential>,
+    /// The mailboxes' permissions, without the `Application ` of Exchange's roles: `Mail.Read` for example.
+    pub permissions: Vec<String>,
+    /// Where Graph sends change notifications.
+    pub notification_url: Option<Url>,
+}
+
+/// The two ids of an app registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Registration {
+    /// The application (client) id.
+    pub client_id: Uuid,
+    /// The object id, which certificates are rolled by.
+    pub object_id: Uuid,
+}
+
+/// The settings that steps find out, kept where Hybridge reads them.
+pub trait Settings: Send + Sync + fmt::Debug {
+    /// The application (client) id of Hybridge's registration.
+    fn client_id(&self) -> Option<Uuid>;
+
+    /// Keeps the ids of Hybridge's registration, or forgets them.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    fn keep_registration(&self, ids: Option<Registration>) -> Result<(), Trouble>;
+}
+
+/// Makes Microsoft Graph as Hybridge itself sees it: signed in as an application, with its certificate.
+pub type SignIn = Box<dyn Fn(Uuid) -> Graph + Send + Sync>;
+
+/// All that a [`Site`] is made of.
+pub struct SiteParts {
+    /// What is to be connected.
+    pub deployment: Deployment,
+    /// The directory, signed in as an administrator.
+    pub directory: Graph,
+    /// Exchange Online's administration, signed in as an administrator.
+    pub exchange: Exchange,
+    /// Graph as Hybridge, for proofs.
+    pub as_hybridge: SignIn,
+    /// The organization.
+    pub organization: Dynamics,
+    /// Where findings are kept.
+    pub settings: Arc<dyn Settings>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The first pause before something that was written is read again.
+    pub settling: Duration,
+}
+
+impl fmt::Debug for SiteParts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SiteParts").field("deployment", &self.deployment).finish_non_exhaustive()
+    }
+}
+
+/// What steps work on.
+#[derive(Debug)]
+pub struct Site {
+    parts: SiteParts,
+}
+
+impl Site {
+    /// Nothing is asked for yet.
+    pub fn new(parts: SiteParts) -> Self {
+        Self { parts }
+    }
+
+    /// What is to be connected.
+    pub fn deployment(&self) -> &Deployment {
+        &self.parts.deployment
+    }
+
+    /// The directory, signed in as an administrator.
+    pub fn directory(&self) -> &Graph {
+        &self.parts.directory
+    }
+
+    /// Exchange Online's administration.
+    pub fn exchange(&self) -> &Exchange {
+        &self.parts.exchange
+    }
+
+    /// The organization.
+    pub fn organization(&self) -> &Dynamics {
+        &self.parts.organization
+    }
+
+    /// Where findings are kept.
+    pub fn settings(&self) -> &dyn Settings {
+        self.parts.settings.as_ref()
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    pub(crate) fn settling(&self) -> Duration {
+        self.parts.settling
+    }
+
+    /// The id of Hybridge's registration.
+    pub(crate) fn client_id(&self) -> Result<Uuid, Obstacle> {
+        self.settings().client_id().ok_or(Obstacle::After("app-registration"))
+    }
+
+    /// Graph as Hybridge itself, signed in anew.
+    pub(crate) fn as_hybridge(&self) -> Result<Graph, Obstacle> {
+        Ok((self.parts.as_hybridge)(self.client_id()?))
+    }
+
+    /// The addresses of the mailboxes that take part, in order.
+    pub(crate) async fn mailboxes(&self) -> Result<Vec<String>, Obstacle> {
+        let failed = |error| Obstacle::Trouble(hybridge_dynamics::trouble(&error));
+        let settings = self.organization().settings().await.map_err(failed)?;
+        let mailboxes = self.organization().mailboxes().await.map_err(failed)?;
+        let mut addresses: Vec<String> = mailboxes
+            .iter()
+            .filter_map(|mailbox| judge(mailbox, settings.approval).ok())
+            .map(|address| address.as_str().to_lowercase())
+            .collect();
+        addresses.sort();
+        addresses.dedup();
+        Ok(addresses)
+    }
+}

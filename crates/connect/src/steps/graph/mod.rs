@@ -1,0 +1,61 @@
+//! What Hybridge itself needs (setup.md section 4).
+
+mod app_certificate;
+mod app_registration;
+mod change_notifications;
+mod directory_permission;
+mod email_channel;
+mod exchange_principal;
+mod mailbox_group;
+mod mailbox_roles;
+mod mailbox_scope;
+mod organization_sign_in;
+mod tenant_wide_access;
+
+use hybridge_odata::Error;
+
+use crate::{Obstacle, Step};
+
+pub(super) fn steps() -> Vec<Box<dyn Step>> {
+    vec![
+        Box::new(organization_sign_in::OrganizationSignIn),
+        Box::new(app_registration::AppRegistration),
+        Box::new(app_certificate::AppCertificate),
+        Box::new(directory_permission::DirectoryPermission),
+        Box::new(mailbox_group::MailboxGroup),
+        Box::new(exchange_principal::ExchangePrincipal),
+        Box::new(mailbox_scope::MailboxScope),
+        Box::new(mailbox_roles::MailboxRoles),
+        Box::new(tenant_wide_access::TenantWideAccess),
+        Box::new(change_notifications::ChangeNotifications),
+        Box::new(email_channel::EmailChannel),
+    ]
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+/// A failed call to the directory, with the administrator's roles as the remedy.
+fn directory(error: Error) -> Obstacle {
+    let mut trouble = hybridge_graph::trouble(&error);
+    if error.failure().is_some_and(|failure| matches!(failure.status.as_u16(), 401 | 403)) {
+        "Sign in with an account that holds the role which the step names, and consent to what Microsoft Graph Command Line \
+         Tools ask for."
+            .clone_into(&mut trouble.remedy);
+    }
+    trouble.into()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+fn exchange(error: Error) -> Obstacle {
+    crate::exchange::trouble(&error).into()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+fn organization(error: Error) -> Obstacle {
+    hybridge_dynamics::trouble(&error).into()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+/// As Hybridge itself: what Graph says is what a run would hear.
+fn own(error: Error) -> Obstacle {
+    hybridge_graph::trouble(&error).into()
+}

@@ -1,0 +1,53 @@
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::organization;
+use crate::{Facts, Obstacle, Place, Reading, Site, Step};
+
+/// The service account's sign-in to the organization (setup.md G13, G15): an account of Active Directory that is a
+/// user of the organization with a role. Hybridge can't make accounts; it says what is missing.
+#[derive(Debug)]
+pub(super) struct OrganizationSignIn;
+
+static FACTS: Facts = Facts {
+    id: "organization-sign-in",
+    title: "Service account signs in to Dynamics",
+    rows: &["G13", "G15"],
+    place: Place::Organization,
+    role: "System Administrator of the organization",
+    after: &[],
+};
+
+#[async_trait]
+impl Step for OrganizationSignIn {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    async fn probe(&self, site: &Site) -> Result<Reading, Obstacle> {
+        let who = site.organization().who_am_i().await.map_err(|error| {
+            let trouble = hybridge_dynamics::trouble(&error);
+            if trouble.class.passes() {
+                return Obstacle::Trouble(trouble);
+            }
+            Obstacle::ByHand { what: trouble.what, how: trouble.remedy }
+        })?;
+        let now = json!({ "user": who.user_id });
+        Ok(Reading { wanted: now.clone(), now, words: format!("as user {}", who.user_id) })
+    }
+
+    async fn apply(&self, _site: &Site, _reading: &Reading) -> Result<(), Obstacle> {
+        // A reading is either done or an obstacle.
+        Ok(())
+    }
+
+    async fn verify(&self, site: &Site) -> Result<String, Obstacle> {
+        let version = site.organization().version().await.map_err(organization)?;
+        let mailboxes = site.organization().mailboxes().await.map_err(organization)?;
+        Ok(format!("server {version}, {} mailbox records can be read", mailboxes.len()))
+    }
+
+    async fn undo(&self, _site: &Site, _before: &Value) -> Result<(), Obstacle> {
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! The steps, in the order in which they are done. A new step is one file and one line here.
+
+mod graph;
+
+use crate::Step;
+
+/// What is to work in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Hybridge itself, over Microsoft Graph.
+    Graph,
+}
+
+/// The steps that lead to a goal, in order.
+pub fn steps_of(goal: Goal) -> Vec<Box<dyn Step>> {
+    match goal {
+        Goal::Graph => graph::steps(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The page for administrators, which lists every row of the specification's table.
+    const PAGE: &str = include_str!("../../../../docs/connect.md");
+
+    #[test]
+    fn the_page_names_the_step_of_every_row() {
+        let rows: Vec<(&str, &str)> = PAGE
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| ")?.split(" | ");
+                Some((cells.next()?, cells.next()?)).filter(|(row, _)| row.starts_with('G') && row.len() <= 3)
+            })
+            .collect();
+        let told: Vec<&str> = rows.iter().map(|(row, _)| *row).collect();
+        let all: Vec<String> = (1..=18).map(|number| format!("G{number}")).collect();
+        assert_eq!(told, all);
+        for step in steps_of(Goal::Graph) {
+            let facts = step.facts();
+            for row in facts.rows {
+                let named =
+                    rows.iter().any(|(told, step)| told == row && step.contains(&format!("`{}`", facts.id)));
+                assert!(named, "the row {row} of docs/connect.md does not name {}", facts.id);
+            }
+        }
+    }
+
+    #[test]
+    fn steps_have_names_of_their_own_and_come_after_what_they_need() {
+        let mut seen = BTreeSet::new();
+        for step in steps_of(Goal::Graph) {
+            let facts = step.facts();
+            for needed in facts.after {
+                assert!(seen.contains(needed), "{} comes before {needed}", facts.id);
+            }
+            assert!(seen.insert(facts.id), "{} twice", facts.id);
+        }
+    }
+}

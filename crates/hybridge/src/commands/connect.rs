@@ -1,0 +1,265 @@
+//! `hybridge connect`: the trust as steps.
+
+use std::path::Path;
+
+use hybridge_connect::{
+    Action, Difference, Entry, Event, Facts, Goal, Line, Observer, Outcome, Plan, Report, Step, Verdict,
+    steps_of,
+};
+use hybridge_core::trouble::{Class, Trouble};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::{ConnectArgs, ConnectVerb},
+    config::{self, Config},
+    error::{Failure, Result},
+    exit::Exit,
+    output::{Output, column, local},
+    trust,
+};
+
+/// Plans, applies, proves or takes back.
+pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> Result<Exit> {
+    let config = config::load(file)?;
+    let steps = chosen(&args.step)?;
+    match args.verb {
+        ConnectVerb::Plan { details } => plan(&config, file, &steps, details, output).await,
+        ConnectVerb::Apply { dry_run: true } => plan(&config, file, &steps, false, output).await,
+        ConnectVerb::Apply { dry_run: false } => apply(&config, file, &steps, output).await,
+        ConnectVerb::Verify => verify(&config, file, &steps, output).await,
+        ConnectVerb::Undo { dry_run } => undo(&config, file, &steps, dry_run, output).await,
+        ConnectVerb::Log => log(&config, &args.step, output),
+    }
+}
+
+/// The steps that were named, in their own order; all where none was.
+fn chosen(names: &[String]) -> Result<Vec<Box<dyn Step>>> {
+    let mut steps = steps_of(Goal::Graph);
+    let known: Vec<&str> = steps.iter().map(|step| step.facts().id).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(Failure::new(Exit::Configuration, format!("--step: there is no step {unknown:?}"))
+            .help(format!("The steps are {}.", known.join(", "))));
+    }
+    if !names.is_empty() {
+        steps.retain(|step| names.iter().any(|name| name == step.facts().id));
+    }
+    Ok(steps)
+}
+
+async fn plan(
+    config: &Config,
+    file: &Path,
+    steps: &[Box<dyn Step>],
+    details: bool,
+    output: Output,
+) -> Result<Exit> {
+    let site = trust::site(config, file.to_path_buf())?;
+    let plan = hybridge_connect::plan(&site, steps, |line| show(line, details, output)).await;
+    output.line("");
+    output.line(in_short(&plan));
+    output.json(&json!({ "done": plan.is_done(), "steps": plan.lines }));
+    Ok(if plan.count("BLOCKED") > 0 { Exit::WithTroubles } else { Exit::Done })
+}
+
+fn in_short(plan: &Plan) -> String {
+    if plan.is_done() {
+        return "Nothing to do: all of it is set up. `hybridge connect verify` proves it.".to_owned();
+    }
+    let mut parts = Vec::new();
+    let changes = plan.count("change") + plan.count("later");
+    for (count, words) in [
+        (changes, "to change"),
+        (plan.count("by hand"), "for a person to do"),
+        (plan.count("BLOCKED"), "blocked"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {words}"));
+        }
+    }
+    let next =
+        if changes > 0 { " `hybridge connect apply` does it; --details shows every value." } else { "" };
+    format!("{}.{next}", parts.join(", "))
+}
+
+fn show(line: &Line, details: bool, output: Output) {
+    output.line(row(line.verdict.word(), line.facts.id, &line.words));
+    match &line.verdict {
+        Verdict::ByHand { how } | Verdict::Blocked { remedy: how } if !how.is_empty() => {
+            output.line(format!("           What to do: {how}"));
+        }
+        Verdict::Change { differences } if details => {
+            output.line(format!("           in {}, as {}", line.facts.place, line.facts.role));
+            for line in values(differences) {
+                output.line(format!("           {line}"));
+            }
+        }
+        _ => {}
+    }
+}
+
+fn row(mark: &str, step: &str, words: &str) -> String {
+    format!("  {} {} {words}", column(mark, 8), column(step, 22))
+}
+
+/// The differences, a line each; of many in one place only the first ones.
+fn values(differences: &[Difference]) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let mut lines = Vec::new();
+    for group in differences.chunk_by(|left, right| left.path == right.path) {
+        lines.extend(group.iter().take(SHOWN).map(changed));
+        if let (Some(first), more) = (group.first(), group.len().saturating_sub(SHOWN))
+            && more > 0
+        {
+            lines.push(format!("  {}: and {more} more (--json has them all)", first.path));
+        }
+    }
+    lines
+}
+
+fn changed(difference: &Difference) -> String {
+    let Difference { path, now, wanted } = difference;
+    let name = if path.is_empty() { String::new() } else { format!("{path}: ") };
+    match (now, wanted) {
+        (Value::Null, wanted) => format!("+ {name}{wanted}"),
+        (now, Value::Null) => format!("- {name}{now}"),
+        (now, wanted) => format!("~ {name}{now} -> {wanted}"),
+    }
+}
+
+/// Tells of events as they happen.
+struct Telling(Output);
+
+impl Observer for Telling {
+    fn saw(&mut self, step: &Facts, event: &Event) {
+        match event {
+            Event::Begun => {}
+            Event::Unchanged { words } => self.0.line(row("ok", step.id, words)),
+            Event::Changed { words } => self.0.line(row("done", step.id, words)),
+            Event::Proven { words } => self.0.line(row("proven", step.id, words)),
+            Event::Failed { trouble } => {
+                self.0.line(row("FAILED", step.id, &trouble.what));
+                if !trouble.remedy.is_empty() {
+                    self.0.line(format!("           What to do: {}", trouble.remedy));
+                }
+            }
+        }
+    }
+}
+
+async fn apply(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: Output) -> Result<Exit> {
+    let site = trust::site(config, file.to_path_buf())?;
+    let mut journal = trust::journal(config)?;
+    let report = hybridge_connect::apply(&site, steps, &mut journal, &mut Telling(output)).await;
+    let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
+    output.line("");
+    output.line(if !report.failed.is_empty() {
+        format!(
+            "Stopped: {} done, {} left ({}). What was done stays done; `hybridge connect apply` goes on from here, \
+             `hybridge connect undo` takes it back.",
+            report.changed.len(),
+            report.left.len() + 1,
+            report.failed.iter().map(|(step, _)| *step).chain(report.left.iter().copied()).collect::<Vec<_>>().join(", ")
+        )
+    } else if report.changed.is_empty() {
+        "Nothing changed: all of it was set up already.".to_owned()
+    } else {
+        format!("{} steps done. Next: hybridge connect verify", report.changed.len())
+    });
+    output.json(&told(&report));
+    Ok(ended(&report))
+}
+
+async fn verify(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: Output) -> Result<Exit> {
+    let site = trust::site(config, file.to_path_buf())?;
+    let report = hybridge_connect::verify(&site, steps, &mut Telling(output)).await;
+    output.line("");
+    output.line(if report.failed.is_empty() {
+        "Everything works. Next: hybridge check, then hybridge run".to_owned()
+    } else {
+        format!("{} of {} steps could not be proven.", report.failed.len(), steps.len())
+    });
+    output.json(&told(&report));
+    Ok(ended(&report))
+}
+
+async fn undo(
+    config: &Config,
+    file: &Path,
+    steps: &[Box<dyn Step>],
+    dry_run: bool,
+    output: Output,
+) -> Result<Exit> {
+    let mut journal = trust::journal(config)?;
+    if dry_run {
+        let mut back = Vec::new();
+        for step in steps.iter().rev() {
+            let id = step.facts().id;
+            if let Some(before) = journal.before(id) {
+                output.line(row("undo", id, &format!("back to {before}")));
+                back.push(json!({ "step": id, "before": before }));
+            }
+        }
+        if back.is_empty() {
+            output.line("Nothing to take back: Hybridge changed nothing.");
+        }
+        output.json(&json!({ "dry_run": true, "undo": back }));
+        return Ok(Exit::Done);
+    }
+    let site = trust::site(config, file.to_path_buf())?;
+    let report = hybridge_connect::undo(&site, steps, &mut journal, &mut Telling(output)).await;
+    let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
+    output.line("");
+    output.line(match (report.failed.is_empty(), report.changed.len()) {
+        (true, 0) => "Nothing to take back: Hybridge changed nothing.".to_owned(),
+        (true, count) => format!("{count} steps taken back."),
+        (false, count) => format!("Stopped: {count} steps taken back, {} left.", report.left.len() + 1),
+    });
+    output.json(&told(&report));
+    Ok(ended(&report))
+}
+
+fn told(report: &Report) -> Value {
+    let failed: Vec<Value> =
+        report.failed.iter().map(|(step, trouble)| json!({ "step": step, "trouble": trouble })).collect();
+    json!({
+        "changed": report.changed, "unchanged": report.unchanged, "proven": report.proven, "failed": failed,
+        "left": report.left,
+    })
+}
+
+fn ended(report: &Report) -> Exit {
+    match report.failed.first() {
+        None => Exit::Done,
+        Some((_, Trouble { class: Class::Transient | Class::Throttled, .. })) => Exit::Temporary,
+        Some(_) => Exit::Denied,
+    }
+}
+
+fn log(config: &Config, steps: &[String], output: Output) -> Result<Exit> {
+    let journal = trust::journal(config)?;
+    let entries: Vec<&Entry> =
+        journal.entries().iter().filter(|entry| steps.is_empty() || steps.contains(&entry.step)).collect();
+    for entry in &entries {
+        let action = match entry.action {
+            Action::Apply => "apply",
+            Action::Undo => "undo",
+            Action::Rotate => "rotate",
+        };
+        let outcome = match entry.outcome {
+            Outcome::Begun => "begun",
+            Outcome::Done => "done",
+            Outcome::Failed => "FAILED",
+        };
+        output.line(format!("{}  {}  {} {} {outcome}", local(entry.at), entry.who, action, entry.step));
+        match entry.outcome {
+            Outcome::Done => output.line(format!("    {} -> {}", entry.before, entry.after)),
+            Outcome::Failed => output.line(format!("    {}", entry.error)),
+            Outcome::Begun => {}
+        }
+    }
+    if entries.is_empty() {
+        output.line("Nothing was done yet.");
+    }
+    output.json(&json!({ "entries": entries }));
+    Ok(Exit::Done)
+}

@@ -1,0 +1,255 @@
+//! Puts together what the steps of the trust work on.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use hybridge_connect::rotation::{Files, Form, Parts};
+use hybridge_connect::{Deployment, Exchange, Journal, Registration, Settings, SignIn, Site, SiteParts};
+use hybridge_core::trouble::{Class, Trouble};
+use hybridge_graph::Graph;
+use hybridge_identity::{
+    Cloud, Credential, DeviceParts, DeviceTokens, EXCHANGE_TOOLS, Fixed, GRAPH_TOOLS, GivenToken, Prompt,
+    TokenSource,
+};
+use hybridge_odata::gate::PerMailbox;
+use toml_edit::DocumentMut;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{
+    config::{Config, SecretSource},
+    error::{Failure, Result},
+    exit::Exit,
+    output::Output,
+    wiring::{self, Ground},
+};
+
+/// What an administrator is asked to permit in the directory.
+const DIRECTORY_PERMISSIONS: [&str; 3] =
+    ["Application.ReadWrite.All", "AppRoleAssignment.ReadWrite.All", "Organization.Read.All"];
+/// The first pause before something that was written is read again.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// What the steps work on, as the configuration says.
+pub(crate) fn site(config: &Config, file: PathBuf) -> Result<Site> {
+    let ground = Ground::of(config)?;
+    let credential = Arc::new(wiring::credential(config)?);
+    let directory = ground.graph(directory_tokens(config, &ground)?)?;
+    let exchange = exchange(config, &ground)?;
+    let (organization, _) = ground.organization(config, None)?;
+    let as_hybridge = sign_in(&ground, credential.clone(), &directory);
+    Ok(Site::new(SiteParts {
+        deployment: Deployment {
+            tenant: config.tenant.id,
+            name: config.connect.name.clone(),
+            credential,
+            permissions: config.connect.permissions.clone(),
+            notification_url: config.console.notification_url.clone(),
+        },
+        directory,
+        exchange,
+        as_hybridge,
+        organization,
+        settings: Arc::new(ConfigFile { file, client_id: std::sync::Mutex::new(config.tenant.client_id) }),
+        clock: ground.clock,
+        settling: SETTLING,
+    }))
+}
+
+/// The audit log of the deployment.
+pub(crate) fn journal(config: &Config) -> Result<Journal> {
+    let path = config.path(&config.connect.folder).join("audit.jsonl");
+    Journal::open(&path, operator()).map_err(|error| {
+        Failure::new(Exit::Storage, error.to_string()).help(
+            "The audit log is what undo goes by: restore it from a backup, or move it away when it is not needed any more.",
+        )
+    })
+}
+
+/// Who is at work: account and machine.
+fn operator() -> String {
+    let unknown = |_| "unknown".to_owned();
+    format!("{}@{}", whoami::username().unwrap_or_else(unknown), whoami::hostname().unwrap_or_else(unknown))
+}
+
+fn directory_tokens(config: &Config, ground: &Ground) -> Result<Arc<dyn TokenSource>> {
+    // Scopes name the public resource also where the sandbox stands in for it.
+    let resource = ground.cloud.scope();
+    let resource = resource.trim_end_matches("/.default");
+    let scope = DIRECTORY_PERMISSIONS.map(|permission| format!("{resource}/{permission}")).join(" ");
+    let why =
+        "to set up Hybridge in Entra ID (Cloud Application Administrator and Privileged Role Administrator)";
+    tokens(config, ground, config.connect.directory_token.as_ref(), (GRAPH_TOOLS, scope, why))
+}
+
+fn exchange(config: &Config, ground: &Ground) -> Result<Exchange> {
+    let why = "to set up Hybridge in Exchange Online (Exchange Administrator)";
+    let asked = (EXCHANGE_TOOLS, Exchange::SCOPE.to_owned(), why);
+    let tokens = tokens(config, ground, config.connect.exchange_token.as_ref(), asked)?;
+    let root = match &config.connect.exchange {
+        Some(root) => wiring::rooted(root),
+        None => exchange_root(&ground.cloud)?,
+    };
+    let service =
+        ground.service("Exchange Online", root, ground.by_token(tokens), Arc::new(PerMailbox::new(4)));
+    Ok(Exchange::new(service, config.tenant.id))
+}
+
+/// Where Exchange Online's administration is, in each cloud (the addresses of its management module).
+fn exchange_root(cloud: &Cloud) -> Result<Url> {
+    let text = match cloud {
+        Cloud::Global | Cloud::Custom { .. } => "https://outlook.office365.com/",
+        Cloud::UsGovernmentL4 => "https://outlook.office365.us/",
+        Cloud::UsGovernmentL5 => "https://webmail.apps.mil/",
+        Cloud::China => "https://partner.outlook.cn/",
+    };
+    text.parse().map_err(|error: url::ParseError| Failure::new(Exit::Unexpected, error.to_string()))
+}
+
+fn tokens(
+    config: &Config,
+    ground: &Ground,
+    given: Option<&SecretSource>,
+    (client_id, scope, why): (Uuid, String, &'static str),
+) -> Result<Arc<dyn TokenSource>> {
+    if let Some(given) = given {
+        let token = given.fetch(&config.folder, "the administrator's token")?;
+        let token = GivenToken::new(token, ground.clock.as_ref()).ok_or_else(|| {
+            Failure::new(Exit::Configuration, "the administrator's token is empty or no token")
+                .help("`az account get-access-token --resource-type ms-graph --query accessToken -o tsv` prints one.")
+        })?;
+        return Ok(Arc::new(token));
+    }
+    Ok(Arc::new(DeviceTokens::new(DeviceParts {
+        cloud: ground.cloud.clone(),
+        tenant: ground.tenant.clone(),
+        client_id,
+        scope,
+        why,
+        prompt: Arc::new(OnTerminal),
+        transport: ground.transport.clone(),
+        clock: ground.clock.clone(),
+        chance: ground.chance.clone(),
+    })))
+}
+
+#[derive(Debug)]
+struct OnTerminal;
+
+impl Prompt for OnTerminal {
+    fn show(&self, why: &str, page: &str, code: &str) {
+        Output::say(format!("Sign in {why}:\n  open {page} and enter the code {code}"));
+    }
+}
+
+/// Hybridge itself, signed in anew at every call so that no token from before a change speaks for it.
+fn sign_in(ground: &Ground, credential: Arc<Credential>, otherwise: &Graph) -> SignIn {
+    let (ground, otherwise) = (ground.clone(), otherwise.clone());
+    Box::new(move |client_id| {
+        let tokens = ground.entra(client_id, Arc::new(Fixed(credential.clone())));
+        // The address was read before; it can't fail now.
+        ground.graph(tokens).unwrap_or_else(|_| otherwise.clone())
+    })
+}
+
+/// What a rotation of Hybridge's own certificate works on.
+pub(crate) async fn rotation(config: &Config) -> Result<Parts> {
+    let ground = Ground::of(config)?;
+    let client_id = config.client_id()?;
+    let registration = match config.tenant.registration_id {
+        Some(id) => id,
+        None => registered(config, &ground, client_id).await?,
+    };
+    let path = config.path(&config.tenant.certificate);
+    let bytes = fs::read(&path).map_err(|error| {
+        Failure::new(
+            Exit::Configuration,
+            format!("the certificate {} can't be read: {error}", path.display()),
+        )
+    })?;
+    let form = if bytes.windows(11).any(|window| window == b"-----BEGIN ") {
+        Form::Pem
+    } else {
+        let password = config.tenant.certificate_password.as_ref();
+        let password =
+            password.map(|source| source.fetch(&config.folder, "the certificate's password")).transpose()?;
+        Form::Pfx(password.unwrap_or_default())
+    };
+    let clock = ground.clock.clone();
+    let fallback =
+        ground.graph(ground.entra(client_id, Arc::new(Fixed(Arc::new(wiring::credential(config)?)))))?;
+    Ok(Parts {
+        files: Files::new(path, form, config.path(&config.connect.folder)),
+        registration,
+        sign_in: Box::new(move |credential| {
+            let tokens = ground.entra(client_id, Arc::new(Fixed(credential)));
+            let graph = ground.graph(tokens.clone()).unwrap_or_else(|_| fallback.clone());
+            (graph, tokens)
+        }),
+        clock,
+        pause: SETTLING,
+    })
+}
+
+/// The object id of a registration that was made by hand, from the directory: an administrator has to sign in.
+async fn registered(config: &Config, ground: &Ground, client_id: Uuid) -> Result<Uuid> {
+    let directory = ground.graph(directory_tokens(config, ground)?)?;
+    let kind = hybridge_graph::DirectoryKind::Application;
+    let found = directory
+        .directory_object(kind, client_id)
+        .await
+        .map_err(|error| Failure::from(hybridge_graph::trouble(&error)))?;
+    let found = found.ok_or_else(|| {
+        Failure::new(Exit::Configuration, format!("the tenant has no app registration {client_id}"))
+            .help("Check [tenant] client_id in the configuration.")
+    })?;
+    Output::say(format!(
+        "Write registration_id = \"{}\" under [tenant], and no sign-in is needed next time.",
+        found.id
+    ));
+    Ok(found.id)
+}
+
+/// The configuration file, where the application's id is kept.
+#[derive(Debug)]
+struct ConfigFile {
+    file: PathBuf,
+    client_id: std::sync::Mutex<Option<Uuid>>,
+}
+
+impl ConfigFile {
+    fn client_id(&self) -> std::sync::MutexGuard<'_, Option<Uuid>> {
+        self.client_id.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Settings for ConfigFile {
+    fn client_id(&self) -> Option<Uuid> {
+        *self.client_id()
+    }
+
+    fn keep_registration(&self, ids: Option<Registration>) -> std::result::Result<(), Trouble> {
+        let failed = |error: String| {
+            Trouble::new(
+                Class::Denied,
+                format!("client_id can't be written into {}: {error}", self.file.display()),
+                "Check that this account may write there.",
+            )
+        };
+        let text = fs::read_to_string(&self.file).map_err(|error| failed(error.to_string()))?;
+        let mut document: DocumentMut =
+            text.parse().map_err(|error: toml_edit::TomlError| failed(error.to_string()))?;
+        let tenant = document.get_mut("tenant").and_then(toml_edit::Item::as_table_mut);
+        let tenant = tenant.ok_or_else(|| failed("it has no section [tenant]".to_owned()))?;
+        if let Some(ids) = ids {
+            tenant.insert("client_id", toml_edit::value(ids.client_id.to_string()));
+            tenant.insert("registration_id", toml_edit::value(ids.object_id.to_string()));
+        } else {
+            tenant.remove("client_id");
+            tenant.remove("registration_id");
+        }
+        wiring::replace(&self.file, document.to_string().as_bytes())
+            .map_err(|error| failed(error.to_string()))?;
+        *self.client_id() = ids.map(|ids| ids.client_id);
+        Ok(())
+    }
+}
