@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hybridge_graph::{Graph, Place, Round, UserRef, read_notifications};
 use hybridge_identity::{SecretString, Token, TokenSource};
 use hybridge_net::{Chance, Request, Response, SystemClock, Transport, TransportError};
-use hybridge_odata::{Parts, Patience, Service, gate::PerMailbox, multipart};
+use hybridge_odata::{Access, Parts, Patience, Service, gate::PerMailbox, multipart};
 use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
@@ -79,8 +79,7 @@ fn graph(transport: Arc<Pages>) -> Graph {
     Graph::new(Service::new(Parts {
         name: "Graph",
         root: Url::parse(GRAPH).expect("a URL"),
-        transport,
-        tokens: Arc::new(OneToken),
+        access: Access::Tokens { tokens: Arc::new(OneToken), transport },
         clock: Arc::new(SystemClock),
         chance: Chance::seeded(1),
         gate: Arc::new(PerMailbox::new(4)),

@@ -1,6 +1,5 @@
 //! The trust between Exchange Online and a Dynamics organization, as steps that a machine can plan, apply, prove and
-//! take back; and the certificates that it rests on ([`purpose`], [`rotation`]), also those that an authority issues
-//! ([`acme`]).
+//! take back; and the certificates that it rests on ([`purpose`], [`rotation`], [`acme`]).
 //!
 //! A [`Step`] is data and five verbs. [`plan`] asks every step what is there and what would change, and changes
 //! nothing; [`apply`] does it, in order, and stops at the first failure; [`verify`] proves each step by using it;

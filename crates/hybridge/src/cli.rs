@@ -62,7 +62,7 @@ pub(crate) enum Command {
     },
     /// Set up the trust between Exchange Online and Dynamics: see what is missing, do it, prove it, take it back.
     Connect(ConnectArgs),
-    /// Look into certificate files, convert them, make one, have one issued.
+    /// Look into certificate files, convert them, make one, have one issued, renew Hybridge's own.
     Certificate {
         #[command(subcommand)]
         command: CertificateCommand,

@@ -13,7 +13,7 @@ mod wiring;
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::Parser;
-use cli::{BenchCommand, CertificateCommand, Cli, Command};
+use cli::{BenchCommand, Cli, Command};
 use exit::Exit;
 use output::Output;
 use tracing_subscriber::{
@@ -49,14 +49,8 @@ fn run(cli: Cli, output: Output) -> error::Result<Exit> {
         Command::Explain { what } => runtime.block_on(commands::explain::explain(config, &what, output)),
         Command::Connect(args) => runtime.block_on(commands::connect::connect(config, &args, output)),
         Command::Status { all } => runtime.block_on(commands::status::status(config, all, output)),
-        Command::Certificate { command: CertificateCommand::Rotate(args) } => {
-            runtime.block_on(commands::rotate::rotate(config, &args, output))
-        }
-        Command::Certificate { command: CertificateCommand::Status } => {
-            commands::rotate::status(config, output)
-        }
         Command::Certificate { command } => {
-            runtime.block_on(commands::certificate::certificate(&command, output))
+            runtime.block_on(commands::certificate::certificate(config, &command, output))
         }
         Command::Sandbox(args) => runtime.block_on(commands::sandbox::sandbox(*args, output)),
         Command::Demo(args) => runtime.block_on(commands::demo::demo(&args, output)),

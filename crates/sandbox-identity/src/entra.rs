@@ -51,6 +51,9 @@ pub(crate) struct State {
     /// The subscriptions that the tenant has bought (`subscribedSku`).
     pub(crate) skus: Vec<serde_json::Value>,
     pub(crate) operators: Operators,
+    /// How many tokens were given, and how many refused.
+    pub(crate) granted: u64,
+    pub(crate) refused: u64,
     dice: Dice,
     token_lifetime: Duration,
 }
@@ -73,6 +76,8 @@ impl Entra {
             faults: DirectoryFaults::default(),
             skus: Vec::new(),
             operators: Operators::default(),
+            granted: 0,
+            refused: 0,
             dice: setup.dice.fork("directory"),
             token_lifetime: Duration::from_secs(3599),
         };
@@ -169,8 +174,15 @@ impl Entra {
                     ));
                 }
                 match self.grant(tenant, &credentials_too(call)) {
-                    Ok(reply) => reply,
-                    Err(refusal) => self.refuse(&refusal),
+                    Ok(reply) => {
+                        self.state().granted += 1;
+                        reply
+                    }
+                    Err(refusal) => {
+                        // That nobody typed a code in yet is no refusal.
+                        self.state().refused += u64::from(refusal.code != 70016);
+                        self.refuse(&refusal)
+                    }
                 }
             }
             _ => text_reply(StatusCode::NOT_FOUND, "text/html", "<html><title>404</title></html>"),

@@ -12,10 +12,12 @@
 //! | `POST /import?mailbox=…&folder=inbox` | the body, a raw message, is put into a mailbox |
 //! | `POST /mailboxes/state` | `{"mailbox","state"}`: normal, not-enabled, out-of-scope, unavailable, quota-exceeded |
 //! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000}`: columns of the organization's row; the bytes that its web server takes |
-//! | `PUT /directory` | `{"propagationSeconds","loseUpdates","throttle","longestValidityDays","exchangePropagationSeconds"}`: how the directory misbehaves |
+//! | `PUT /directory` | `{"propagationSeconds","loseUpdates","throttle","longestValidityDays","exchangePropagationSeconds","tokenSeconds"}`: how the directory misbehaves |
 //! | `PUT /operator` | `{"away","lacking":["Exchange.Manage"]}`: whether an administrator types device codes in, and the permissions that are missing |
 //! | `GET /directory` | the app registrations with their certificates and consents |
 //! | `POST /cursors/expire` | `{"mailbox"}`: its delta tokens are gone |
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -74,6 +76,7 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
             let faults: Misbehaviour = read(&call.body)?;
             sandbox.entra().set_directory_faults(faults.directory);
             sandbox.graph().set_exchange_propagation(faults.exchange_propagation_seconds);
+            sandbox.entra().set_token_lifetime(Duration::from_secs(faults.token_seconds.unwrap_or(3599)));
             Ok(json!({}))
         }
         (&Method::PUT, "/operator") => {
@@ -136,6 +139,8 @@ struct Misbehaviour {
     directory: DirectoryFaults,
     #[serde(default)]
     exchange_propagation_seconds: u32,
+    #[serde(default)]
+    token_seconds: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Runs one of the commands.
-pub(crate) async fn certificate(command: &CertificateCommand, output: Output) -> Result<Exit> {
+pub(crate) async fn certificate(config: &Path, command: &CertificateCommand, output: Output) -> Result<Exit> {
     match command {
         CertificateCommand::Inspect { file, host, purpose, password_file } => {
             let (bundle, _) = read(file, password_file.as_deref())?;
@@ -36,9 +36,9 @@ pub(crate) async fn certificate(command: &CertificateCommand, output: Output) ->
         CertificateCommand::New { name, days, out, password_file, writing } => {
             make(name, *days, out, password_file.as_deref(), *writing, output)
         }
+        CertificateCommand::Rotate(args) => super::rotate::rotate(config, args, output).await,
+        CertificateCommand::Status => super::rotate::status(config, output),
         CertificateCommand::Request(args) => super::acme::request(args, output).await,
-        // These need the configuration: see `commands::rotate`.
-        CertificateCommand::Rotate(_) | CertificateCommand::Status => Ok(Exit::Unexpected),
     }
 }
 

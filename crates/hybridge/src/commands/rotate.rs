@@ -36,10 +36,8 @@ pub(crate) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
         return Ok(Exit::Done);
     }
     let options = Options {
-        name: config.connect.name.clone(),
-        days: args.days,
-        keep: SignedDuration::from_hours(24 * i64::from(args.keep_days)),
         until: args.until.map(StageName::stage),
+        ..options(&config, args.days, i64::from(args.keep_days))
     };
     let ended =
         rotation.forward(&options, |state| output.line(format!("  ok  {}", state.stage.words()))).await;
@@ -55,6 +53,40 @@ pub(crate) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
         Ended::Done { left: Some(_), .. } => Exit::WithTroubles,
         _ => Exit::Done,
     })
+}
+
+fn options(config: &Config, days: u32, keep_days: i64) -> Options {
+    let keep = SignedDuration::from_hours(24 * keep_days);
+    Options { name: config.connect.name.clone(), days, keep, until: None }
+}
+
+/// Looks after the certificate while Hybridge runs: ends a rotation whose time has come, renews where it may, and warns
+/// otherwise. The days that are left, for the metric.
+pub(crate) async fn look_after(config: &Config) -> Result<i64> {
+    /// What `rotate` does when it is not told otherwise.
+    const DAYS: u32 = 365;
+    const KEEP_DAYS: i64 = 7;
+    let credential = wiring::credential(config)?;
+    let certificate = credential.certificate();
+    let now = SystemClock.now();
+    let urgency = urgency(certificate.valid_from(), certificate.valid_until(), now);
+    let left = days(now, certificate.valid_until());
+    let state = under_way(config)?;
+    let ending = state.as_ref().is_some_and(|state| state.keep_until.is_some_and(|until| until <= now));
+    let may_renew = config.tenant.renew_certificate && config.tenant.registration_id.is_some();
+    let due = urgency >= Urgency::Due || state.as_ref().is_some_and(|state| state.stage < Stage::Observed);
+    if ending || (may_renew && due) {
+        let _only_one = lock(config)?;
+        let parts = trust::rotation(config).await?;
+        let mut journal = trust::journal(config)?;
+        let mut rotation = Rotation::new(&parts, &mut journal);
+        let seen = |state: &State| tracing::info!(stage = state.stage.words(), "the certificate is rotated");
+        let ended = rotation.forward(&options(config, DAYS, KEEP_DAYS), seen).await.map_err(failure)?;
+        tracing::warn!("{}", told(&ended));
+    } else if urgency >= Urgency::Due {
+        tracing::warn!(days_left = left, "the certificate: {}", words(urgency));
+    }
+    Ok(left)
 }
 
 fn told(ended: &Ended) -> String {
@@ -136,7 +168,7 @@ pub(crate) fn status(file: &Path, output: Output) -> Result<Exit> {
 }
 
 /// What an urgency means.
-pub(crate) fn words(urgency: Urgency) -> &'static str {
+fn words(urgency: Urgency) -> &'static str {
     match urgency {
         Urgency::None => "nothing to do yet",
         Urgency::Due => "less than a third of its life is left: `hybridge certificate rotate` renews it",

@@ -6,7 +6,7 @@ use hybridge_console::{Console, Liveness, Signal, Wakes};
 use hybridge_core::lane::LaneId;
 use hybridge_engine::{Engine, Runner, Silent, Wake, Waker};
 use hybridge_store::Store;
-use prometheus_client::registry::Registry;
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -28,7 +28,16 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<Exit> {
     let (stopping, stopped) = watch::channel(false);
 
     let liveness = Arc::new(Liveness::starting());
-    let console = start_console(&config, &engine, store.clone(), waker, liveness.clone(), stopped)?;
+    let certificate = Gauge::default();
+    let console = start_console(
+        &config,
+        &engine,
+        store.clone(),
+        waker,
+        liveness.clone(),
+        (stopped, certificate.clone()),
+    )?;
+    let watch = tokio::spawn(watch_certificate(config.clone(), certificate));
     output.line("Hybridge is running. Ctrl-C stops it; `hybridge status` tells how the mailboxes fare.");
     liveness.ready();
 
@@ -48,6 +57,7 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<Exit> {
             }
         }
     };
+    watch.abort();
     stopping.send_replace(true);
     if let Some(console) = console {
         // The console ends by itself now; a connection that lingers must not keep the program.
@@ -61,6 +71,21 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Looks after Hybridge's own certificate, at the start and every hour.
+async fn watch_certificate(config: Config, days_left: Gauge) {
+    loop {
+        match super::rotate::look_after(&config).await {
+            Ok(left) => {
+                days_left.set(left);
+            }
+            Err(failure) => {
+                tracing::warn!(trouble = %failure.message, "the certificate could not be looked after");
+            }
+        }
+        tokio::time::sleep(Duration::from_hours(1)).await;
+    }
+}
+
 type ConsoleTask = tokio::task::JoinHandle<()>;
 
 fn start_console(
@@ -69,7 +94,7 @@ fn start_console(
     store: Arc<dyn Store>,
     waker: Waker,
     liveness: Arc<Liveness>,
-    mut stopped: watch::Receiver<bool>,
+    (mut stopped, certificate): (watch::Receiver<bool>, Gauge),
 ) -> Result<Option<ConsoleTask>> {
     let Some(address) = config.console.listen else { return Ok(None) };
     // Bound here already, so that an address in use is an error at the start.
@@ -79,6 +104,7 @@ fn start_console(
     })?;
     let mut registry = Registry::with_prefix("hybridge");
     engine.metrics().register(&mut registry);
+    registry.register("certificate_days_left", "Whole days until Hybridge's certificate ends", certificate);
     let console = Console::new(store, Arc::new(WakesLanes(waker)), liveness, registry);
     Ok(Some(tokio::spawn(async move {
         let stop = async move {

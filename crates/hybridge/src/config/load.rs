@@ -15,6 +15,7 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("tenant", "client_id"),
     ("tenant", "cloud"),
     ("tenant", "certificate"),
+    ("tenant", "renew_certificate"),
     ("tenant", "authority"),
     ("tenant", "graph"),
     ("organization", "url"),
@@ -92,7 +93,11 @@ fn overlay(table: &mut Table, environment: impl Fn(&str) -> Option<String>) -> V
     for (section, key) in SETTINGS {
         let name = format!("HYBRIDGE_{}_{}", section.to_uppercase(), key.to_uppercase());
         let Some(text) = environment(&name) else { continue };
-        let value = text.parse::<i64>().map_or(Value::String(text), Value::Integer);
+        let value = match text.as_str() {
+            "true" => Value::Boolean(true),
+            "false" => Value::Boolean(false),
+            number => number.parse::<i64>().map_or(Value::String(text), Value::Integer),
+        };
         let entry = table.entry((*section).to_owned()).or_insert_with(|| Value::Table(Table::new()));
         if let Some(entry) = entry.as_table_mut() {
             entry.insert((*key).to_owned(), value);

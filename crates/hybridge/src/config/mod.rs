@@ -56,6 +56,9 @@ pub(crate) struct TenantConfig {
     pub(crate) cloud: CloudName,
     pub(crate) certificate: PathBuf,
     pub(crate) certificate_password: Option<SecretSource>,
+    /// Whether `hybridge run` renews the certificate by itself.
+    #[serde(default)]
+    pub(crate) renew_certificate: bool,
     pub(crate) authority: Option<Url>,
     pub(crate) graph: Option<Url>,
 }

@@ -66,6 +66,9 @@ pub(crate) fn render(answers: &Answers) -> String {
         Some(password) => line(&format!("certificate_password = {password}")),
         None => line("# certificate_password = { env = \"HYBRIDGE_PFX_PASSWORD\" }"),
     }
+    line(
+        "# renew_certificate = false    # true: `hybridge run` renews it by itself, a third of its life before it ends",
+    );
     line("# cloud = \"global\"            # or us-gov-l4, us-gov-l5, china");
     if let Some(authority) = &answers.authority {
         line("# Other addresses than Microsoft's, for the sandbox.");
@@ -188,9 +191,8 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    #[test]
-    fn what_is_written_reads_back() {
-        let answers = Answers {
+    fn answers() -> Answers {
+        Answers {
             tenant_id: "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c01".into(),
             client_id: Some("5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c02".into()),
             certificate: r#"C:\certs\hy"bridge.pfx"#.into(),
@@ -205,9 +207,35 @@ mod tests {
             listen: Some("127.0.0.1:8380".into()),
             notification_url: None,
             exchange: None,
-        };
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let answers = answers();
         let config: Config = toml::from_str(&render(&answers)).unwrap();
         assert_eq!(config.organization.user, r"CONTOSO\svc");
         assert_eq!(config.tenant.certificate.to_str(), Some(answers.certificate.as_str()));
+    }
+
+    #[test]
+    fn windows_authentication_is_written_with_password_or_keytab() {
+        for secret in [
+            AccountSecret::Password("{ file = \"password\" }".into()),
+            AccountSecret::Keytab(r"C:\keys\svc.keytab".into()),
+        ] {
+            let with_keytab = matches!(secret, AccountSecret::Keytab(_));
+            let sign_in = SignInAnswer::Windows { domain: "contoso.local".into() };
+            let answers = Answers { secret, sign_in, ..answers() };
+            let config: Config = toml::from_str(&render(&answers)).unwrap();
+            let organization = config.organization;
+            assert_eq!(organization.sign_in, crate::config::SignInName::Windows);
+            assert_eq!(organization.domain.as_deref(), Some("contoso.local"));
+            assert_eq!(
+                (organization.keytab.is_some(), organization.password.is_some()),
+                (with_keytab, !with_keytab)
+            );
+            assert_eq!(organization.adfs_client_id, None);
+        }
     }
 }

@@ -1,6 +1,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -20,6 +21,8 @@ use crate::{Error, adfs::with_slash, challenge::offered_schemes, error::without_
 
 /// IIS ends idle connections after two minutes.
 const IDLE: SignedDuration = SignedDuration::from_secs(90);
+/// How long a request for the sake of signing in may take.
+const TRIAL: Duration = Duration::from_secs(100);
 /// The most connections that are kept while nothing is sent.
 const MOST_IDLE: usize = 64;
 /// After NTLM was used in its place, Kerberos is tried again after this.
@@ -135,7 +138,7 @@ impl WindowsAccess {
 
     /// Tries Kerberos, then NTLM, with a request that changes nothing.
     async fn find_way(&self, kerberos: &mut Kerberos) -> Result<Way, Error> {
-        let request = exchange::get(self.trial.clone());
+        let request = self.trial_request();
         let mut line = self.open(&request).await?;
         let answer = line.connection.send(request.clone()).await?;
         let offered = offered_schemes(&answer.headers);
@@ -195,7 +198,7 @@ impl WindowsAccess {
             Ok(handshake) => handshake,
             Err(detail) => return Ok(Err(detail)),
         };
-        let request = exchange::get(self.trial.clone());
+        let request = self.trial_request();
         let mut received = Vec::new();
         loop {
             let began = !received.is_empty();
@@ -217,6 +220,14 @@ impl WindowsAccess {
                 return Ok(Err("the server ends the connection that NTLM is to authenticate".to_owned()));
             }
         }
+    }
+
+    /// A request that changes nothing.
+    fn trial_request(&self) -> Request {
+        let mut request = exchange::get(self.trial.clone());
+        // It can be the one that starts the application pool, which takes a CRM server more than a minute.
+        request.timeout = TRIAL;
+        request
     }
 
     async fn open(&self, request: &Request) -> Result<Line, TransportError> {

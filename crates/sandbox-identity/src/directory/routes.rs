@@ -379,7 +379,8 @@ impl Entra {
                 "principal": application.principal_id, "roles": application.roles,
             })
         });
-        json!({ "applications": shown.collect::<Vec<_>>() })
+        let shown: Vec<Value> = shown.collect();
+        json!({ "applications": shown, "tokens": { "granted": state.granted, "refused": state.refused } })
     }
 
     /// Changes how the directory misbehaves.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::organization;
 use crate::{Facts, Obstacle, Place, Reading, Site, Step};
 
-/// The service account's sign-in to the organization (setup.md G13, G15): an account of Active Directory that is a
+/// The service account's sign-in to the organization (setup.md G13 to G15): an account of Active Directory that is a
 /// user of the organization with a role. Hybridge can't make accounts; it says what is missing.
 #[derive(Debug)]
 pub(super) struct OrganizationSignIn;
@@ -12,7 +12,7 @@ pub(super) struct OrganizationSignIn;
 static FACTS: Facts = Facts {
     id: "organization-sign-in",
     title: "Service account signs in to Dynamics",
-    rows: &["G13", "G15"],
+    rows: &["G13", "G14", "G15"],
     place: Place::Organization,
     role: "System Administrator of the organization",
     after: &[],
