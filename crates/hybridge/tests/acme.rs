@@ -44,10 +44,13 @@ fn hybridge_proves_names_over_http_by_itself_and_keeps_its_account() {
     let (account, out) = (authority.folder().join("acme-account.json"), authority.folder().join("crm.pem"));
     assert!(!account.exists() && !out.exists(), "a dry run writes nothing");
 
-    let first =
-        authority.request(&[&hosts[..], &["--out", "crm.pem", "--contact", "it@contoso.test"]].concat());
+    let first = authority
+        .request(&[&hosts[..], &["--out", "crm.pem", "--contact", "it@contoso.test", "-vv"]].concat());
     assert!(first.stderr.contains("crm.contoso.test: proof put up, http://crm.contoso.test/"), "{first:#?}");
     assert!(first.stderr.contains("127.0.0.1 asked for a proof, and got it."), "{first:#?}");
+    let saved: serde_json::Value = serde_json::from_slice(&fs::read(&account).unwrap()).unwrap();
+    let secret = saved["key_pkcs8"].as_str().unwrap();
+    assert!(!first.stderr.contains(secret) && !first.stdout.contains(secret), "{first:#?}");
     let first = done(&first);
     assert_eq!(first["names"], serde_json::json!(["crm.contoso.test", "auth.contoso.test"]));
     assert_eq!((mode(&account), mode(&out)), (0o600, 0o600));

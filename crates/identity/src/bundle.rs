@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::{
     Certificate, Error, PfxError,
-    key::PrivateKey,
+    key::{PrivateKey, public_half_of_pem},
     pfx::{self, PfxFacts},
 };
 
@@ -39,7 +39,7 @@ impl Bundle {
     ///
     /// # Errors
     /// When it is none of them, the password is wrong, or a part can't be read. A PFX without private key, and a
-    /// PEM file with a key that is not understood, are no errors here: that is for the caller to judge.
+    /// PEM or PFX file with a key that is not understood, are no errors here: that is for the caller to judge.
     pub fn read(bytes: &[u8], password: &SecretString) -> Result<Self, Error> {
         match str::from_utf8(bytes) {
             Ok(text) if text.contains("-----BEGIN PKCS7") || text.contains("-----BEGIN CMS") => {
@@ -56,17 +56,6 @@ impl Bundle {
         }
     }
 
-    /// Only the certificates of a file, whatever kind of key lies beside them: the own certificate first.
-    ///
-    /// # Errors
-    /// As [`Bundle::read`], but an unsupported kind of key is none.
-    pub fn certificates(bytes: &[u8], password: &SecretString) -> Result<Vec<Certificate>, Error> {
-        match Self::read(bytes, password) {
-            Err(Error::UnsupportedKey { .. }) => Ok(end_entity_first(pfx::certificates(bytes, password)?)),
-            read => Ok(read?.certificates),
-        }
-    }
-
     fn from_pfx(bytes: &[u8], password: &SecretString) -> Result<Self, Error> {
         let mut facts = PfxFacts::read(bytes)?;
         for (key, key_spec) in facts.keys.iter_mut().zip(pfx::key_specs(bytes, password)?) {
@@ -78,6 +67,15 @@ impl Bundle {
             Err(Error::Pfx(PfxError::NoKey)) => {
                 Ok(Self { container, certificates: pfx::certificates(bytes, password)?, has_key: false })
             }
+            Err(Error::UnsupportedKey { .. }) => {
+                let mut certificates = pfx::certificates(bytes, password)?;
+                let own = pfx::own_of_any_key(bytes, password, &certificates)?;
+                match own {
+                    Some(own) => certificates.swap(0, own),
+                    None => certificates = end_entity_first(certificates),
+                }
+                Ok(Self { container, certificates, has_key: own.is_some() })
+            }
             Err(error) => Err(error),
         }
     }
@@ -85,8 +83,9 @@ impl Bundle {
     fn from_pem(text: &str) -> Result<Self, Error> {
         let mut certificates = Certificate::from_pem(text)?;
         let key = PrivateKey::from_pem(&SecretString::from(text)).ok();
-        let own = key.and_then(|key| {
-            certificates.iter().position(|certificate| certificate.holds_public_key(key.public_key()))
+        let public = key.map(|key| key.public_key().to_vec()).or_else(|| public_half_of_pem(text));
+        let own = public.and_then(|public| {
+            certificates.iter().position(|certificate| certificate.holds_public_key(&public))
         });
         if let Some(own) = own {
             certificates.swap(0, own);

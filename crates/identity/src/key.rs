@@ -1,4 +1,8 @@
-use aws_lc_rs::{encoding::AsDer, rsa::KeyPair as RsaKeyPair, signature::KeyPair as _};
+use aws_lc_rs::{
+    encoding::AsDer,
+    rsa::KeyPair as RsaKeyPair,
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _},
+};
 use jsonwebtoken::EncodingKey;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use zeroize::Zeroizing;
@@ -70,6 +74,23 @@ impl PrivateKey {
     pub(crate) fn pem(&self) -> SecretString {
         to_pem(&self.pkcs8)
     }
+}
+
+/// The public half of a private key of any kind that certificates here have, as it stands in a certificate; `None` for
+/// other kinds.
+pub(crate) fn public_half(pkcs8: &[u8]) -> Option<Vec<u8>> {
+    let curves = [&ECDSA_P256_SHA256_ASN1_SIGNING, &ECDSA_P384_SHA384_ASN1_SIGNING];
+    let rsa = || RsaKeyPair::from_pkcs8(pkcs8).ok().map(|pair| pair.public_key().as_ref().to_vec());
+    let curve =
+        |curve| EcdsaKeyPair::from_pkcs8(curve, pkcs8).ok().map(|pair| pair.public_key().as_ref().to_vec());
+    rsa().or_else(|| curves.into_iter().find_map(curve))
+}
+
+/// As [`public_half`], of the first private key (PKCS #8) in a PEM text.
+pub(crate) fn public_half_of_pem(text: &str) -> Option<Vec<u8>> {
+    let sections = pem::parse_many(text).ok()?;
+    let section = sections.into_iter().find(|section| section.tag() == "PRIVATE KEY")?;
+    public_half(&Zeroizing::new(section.into_contents()))
 }
 
 pub(crate) fn to_pem(pkcs8: &SecretSlice<u8>) -> SecretString {

@@ -8,7 +8,10 @@ use p12_keystore::{
 };
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 
-use crate::{Certificate, Error, PfxError, key::PrivateKey};
+use crate::{
+    Certificate, Error, PfxError,
+    key::{PrivateKey, public_half},
+};
 
 pub use envelope::{KeySpec, PfxFacts, Protection, WindowsKey};
 
@@ -51,6 +54,17 @@ pub(crate) fn key_specs(bytes: &[u8], password: &SecretString) -> Result<Vec<Opt
 pub(crate) fn certificates(bytes: &[u8], password: &SecretString) -> Result<Vec<Certificate>, Error> {
     let archive = Pkcs12Archive::from_pkcs12(bytes, password.expose_secret()).map_err(explain)?;
     archive.certs.iter().map(|bag| Certificate::from_der(bag.cert.as_der())).collect()
+}
+
+/// Which certificate belongs to a private key in the file, whatever kind of key that is.
+pub(crate) fn own_of_any_key(
+    bytes: &[u8],
+    password: &SecretString,
+    certificates: &[Certificate],
+) -> Result<Option<usize>, Error> {
+    let archive = Pkcs12Archive::from_pkcs12(bytes, password.expose_secret()).map_err(explain)?;
+    let mut publics = archive.keys.iter().filter_map(|bag| public_half(bag.key.as_der()));
+    Ok(publics.find_map(|public| certificates.iter().position(|one| one.holds_public_key(&public))))
 }
 
 /// How a PFX file is written.

@@ -13,7 +13,7 @@ pub enum KeyAlgorithm {
     Rsa2048,
     /// RSA, 3072 bits.
     Rsa3072,
-    /// Elliptic curve NIST P-256. Web servers take it; AD FS and token signing do not.
+    /// Elliptic curve NIST P-256, for web servers other than Dynamics and AD FS: those take RSA.
     P256,
 }
 
@@ -160,10 +160,13 @@ mod tests {
         let request = CertificateRequest::new(&names(), KeyAlgorithm::P256).unwrap();
         let issued = sign(&request);
         let issued = request.issued(&issued).unwrap();
-        assert!(issued.pem().expose_secret().contains("BEGIN PRIVATE KEY"));
         let password = SecretString::from("secret");
-        let pfx = issued.to_pfx(&password).unwrap();
-        assert_eq!(Bundle::certificates(&pfx, &password).unwrap(), issued.chain());
+        let pem = issued.pem().expose_secret().as_bytes().to_vec();
+        for bytes in [pem, issued.to_pfx(&password).unwrap()] {
+            let read = Bundle::read(&bytes, &password).unwrap();
+            assert!(read.has_key);
+            assert_eq!(read.certificates, issued.chain());
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl<'a> Target<'a> {
         };
         let password = self.password.clone().unwrap_or_default();
         let read = |error: &hybridge_identity::Error| unusable(self.path, error);
-        let certificates = Bundle::certificates(&bytes, &password).map_err(|error| read(&error))?;
+        let certificates = Bundle::read(&bytes, &password).map_err(|error| read(&error))?.certificates;
         let Some(own) = certificates.first() else { return Ok(None) };
         let due = renewal(own, names, before, SystemClock.now()).map_err(|error| read(&error))?;
         if due == Renewal::Foreign && !self.force {
