@@ -153,6 +153,25 @@ fn consents_that_reach_every_mailbox_are_taken_back_and_can_be_restored() {
 }
 
 #[test]
+fn a_registration_that_is_there_is_taken_over_and_stays_when_that_is_undone() {
+    let sandbox = Sandbox::start("connect-adopt");
+    let control = Control::of(&sandbox);
+    let written = fs::read_to_string(configuration(&sandbox)).unwrap();
+    let without: Vec<&str> = written.lines().filter(|line| !line.starts_with("client_id")).collect();
+    fs::write(configuration(&sandbox), without.join("\n")).unwrap();
+    let before = applications(&control);
+    let (applied, report) = asked(&sandbox, &["connect", "apply", "--step", "app-registration"]);
+    assert_eq!(applied.code, 0, "{report}");
+    let text = fs::read_to_string(configuration(&sandbox)).unwrap();
+    assert!(text.contains(sandbox.text("client_id")) && text.contains("registration_id"), "{text}");
+    assert_eq!(applications(&control), before);
+    let (undone, report) = asked(&sandbox, &["connect", "undo"]);
+    assert_eq!(undone.code, 0, "{report}");
+    assert_eq!(applications(&control), before, "the registration and its principal stay");
+    assert!(!fs::read_to_string(configuration(&sandbox)).unwrap().contains("registration_id"));
+}
+
+#[test]
 fn killed_anywhere_it_goes_on_and_makes_nothing_twice() {
     let sandbox = Sandbox::unconnected("connect-killed");
     let control = Control::of(&sandbox);

@@ -33,11 +33,15 @@ impl Step for AppRegistration {
             let known = site.directory().applications_named(name).await.map_err(directory)?;
             return match known.as_slice() {
                 [] => Ok(Reading { now: Value::Null, wanted, words: format!("register {name:?} in the tenant") }),
-                [found] => Ok(Reading {
-                    now: json!({ "name": name, "registration": true, "appId": found.app_id, "objectId": found.id }),
-                    wanted,
-                    words: format!("use the registration {} that is there", found.app_id),
-                }),
+                [found] => {
+                    let kind = DirectoryKind::ServicePrincipal;
+                    let principal = site.directory().directory_object(kind, found.app_id).await.map_err(directory)?;
+                    let now = json!({
+                        "name": name, "registration": true, "servicePrincipal": principal.is_some(),
+                        "appId": found.app_id, "objectId": found.id,
+                    });
+                    Ok(Reading { now, wanted, words: format!("use the registration {} that is there", found.app_id) })
+                }
                 many => Err(Obstacle::ByHand {
                     what: format!("{} app registrations are called {name:?}", many.len()),
                     how: "Write the application (client) id of the right one into the configuration, [tenant] client_id, or \
