@@ -1,11 +1,24 @@
 //! The cmdlets, by where they come from.
 
+mod adfs;
+mod crm;
+mod exchange;
+mod items;
 mod objects;
+mod services;
 mod shell;
 
 use crate::run::call::Cmdlet;
 
-const TABLES: &[&[Cmdlet]] = &[objects::CMDLETS, shell::CMDLETS];
+const TABLES: &[&[Cmdlet]] = &[
+    objects::CMDLETS,
+    shell::CMDLETS,
+    items::CMDLETS,
+    services::CMDLETS,
+    crm::CMDLETS,
+    adfs::CMDLETS,
+    exchange::CMDLETS,
+];
 
 const ALIASES: &[(&str, &str)] = &[
     ("%", "ForEach-Object"),

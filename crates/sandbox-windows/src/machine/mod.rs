@@ -122,6 +122,8 @@ pub struct Machine {
     pub now: Timestamp,
     /// The stores of `LocalMachine`.
     pub certificates: Vec<Stored>,
+    /// The stores that an administrator has made, beside those of Windows.
+    pub stores: Vec<String>,
     /// The private keys' files.
     pub keys: Vec<KeyFile>,
     /// Its services.
@@ -152,6 +154,7 @@ impl Machine {
             faults: Faults::default(),
             now,
             certificates: Vec::new(),
+            stores: Vec::new(),
             keys: Vec::new(),
             services: Vec::new(),
             app_pools: Vec::new(),

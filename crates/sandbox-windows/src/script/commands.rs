@@ -119,7 +119,15 @@ impl Reader<'_> {
                     continue;
                 }
                 "generic_token" => self.word(element)?,
-                "argument_list" => return Err(self.unknown(element, "a command's arguments")),
+                // `New-Object X(1, 2)`: a list in parentheses right behind a word is the next argument.
+                "argument_list" => {
+                    let mut values = self.arguments(element)?;
+                    if values.len() == 1 {
+                        values.remove(0)
+                    } else {
+                        Expr { line: line_of(element), kind: ExprKind::List(values) }
+                    }
+                }
                 _ => {
                     let text = self.text_of(element).trim();
                     if let Some(splat) =

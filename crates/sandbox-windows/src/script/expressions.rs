@@ -141,16 +141,21 @@ impl Reader<'_> {
 
     fn call(&self, node: Node<'_>) -> Result<ExprKind, Unread> {
         let [of, dot, name, list] = all(node)[..] else { return Err(self.unknown(node, "a method call")) };
-        let arguments = match list.child_by_field_name("argument_expression_list") {
-            Some(arguments) => self.expressions(&named(arguments))?,
-            None => Vec::new(),
-        };
+        let arguments = self.arguments(list)?;
         Ok(ExprKind::Call {
             of: Box::new(self.expression(of)?),
             name: Box::new(self.member_name(name)?),
             arguments,
             is_static: self.text_of(dot).trim() == "::",
         })
+    }
+
+    /// What stands in the parentheses of an `argument_list`.
+    pub(super) fn arguments(&self, list: Node<'_>) -> Result<Vec<Expr>, Unread> {
+        match list.child_by_field_name("argument_expression_list") {
+            Some(arguments) => self.expressions(&named(arguments)),
+            None => Ok(Vec::new()),
+        }
     }
 
     pub(super) fn bare_word(&self, node: Node<'_>) -> Expr {
