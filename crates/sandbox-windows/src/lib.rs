@@ -6,6 +6,8 @@
 //! that share one configuration database. What the emulator does not know is an error that names it and its
 //! line, with the exit code [`EMULATOR`]; no `catch` of a script hides it.
 
+#![allow(clippy::format_push_string, reason = "texts are small, and writing to a string cannot fail")]
+
 mod cmdlets;
 mod machine;
 mod run;

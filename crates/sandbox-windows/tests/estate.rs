@@ -84,7 +84,7 @@ fn a_server_tells_its_certificates_twins_and_services() {
     assert_eq!(told["services"][1]["name"], "MSCRMAsyncService$maintenance");
 }
 
-const IMPORT: &str = r#"
+const IMPORT: &str = r"
 $ErrorActionPreference = 'Stop'
 $in = [Console]::In.ReadToEnd() | ConvertFrom-Json
 $password = New-Object System.Security.SecureString
@@ -104,7 +104,7 @@ foreach ($account in $in.accounts) {
 }
 Restart-Service -Name MSCRMAsyncService, 'MSCRMAsyncService$maintenance' -Force
 @{ thumbprint = $item.Thumbprint; hasKey = $item.HasPrivateKey } | ConvertTo-Json -Compress
-"#;
+";
 
 #[test]
 fn a_pfx_is_imported_its_key_opened_to_accounts_and_services_restarted() {
@@ -146,13 +146,15 @@ fn faults_are_seen_by_scripts() {
     server.faults.no_key_access = true;
     assert_eq!(ran(server, PROBE, &json!({}))["certificates"][0]["keySpec"], 0);
     server.faults.constrained_language = true;
-    let bound = run("$ErrorActionPreference = 'Stop'; New-Object System.Security.SecureString", &json!(null), server);
+    let bound =
+        run("$ErrorActionPreference = 'Stop'; New-Object System.Security.SecureString", &json!(null), server);
     assert!(bound.exit == 1 && bound.stderr.contains("language mode"), "{bound:?}");
     server.faults.down = true;
     assert_eq!(run("1", &json!(null), server).exit, 1);
 
     let deployment = estate.machine("CRMDEP").unwrap();
-    let script = "$ErrorActionPreference = 'Stop'; Add-PSSnapin Microsoft.Crm.PowerShell; @(Get-CrmServer).Count";
+    let script =
+        "$ErrorActionPreference = 'Stop'; Add-PSSnapin Microsoft.Crm.PowerShell; @(Get-CrmServer).Count";
     deployment.faults.no_snapin = true;
     let missing = run(script, &json!(null), deployment);
     assert!(missing.stderr.contains("is not installed on this computer"), "{missing:?}");
@@ -160,7 +162,8 @@ fn faults_are_seen_by_scripts() {
     deployment.faults.not_in_priv_user_group = true;
     let refused = run(script, &json!(null), deployment);
     assert!(refused.stderr.contains("allowImpersonationOfOrganizationSystemUser == false"), "{refused:?}");
-    let unloaded = run("try { Get-CrmServer } catch { $_.Exception.GetType().Name }", &json!(null), deployment);
+    let unloaded =
+        run("try { Get-CrmServer } catch { $_.Exception.GetType().Name }", &json!(null), deployment);
     assert_eq!(unloaded.stdout.trim(), "CommandNotFoundException", "{unloaded:?}");
 }
 
@@ -171,7 +174,7 @@ fn the_deployment_is_shared_by_the_servers() {
     let data = der("hybridge-s2s");
     let told = ran(
         deployment,
-        r#"
+        r"
         $ErrorActionPreference = 'Stop'
         Add-PSSnapin Microsoft.Crm.PowerShell
         $in = [Console]::In.ReadToEnd() | ConvertFrom-Json
@@ -198,7 +201,7 @@ fn the_deployment_is_shared_by_the_servers() {
             servers = @(Get-CrmServer | Where-Object { $_.Roles -contains 'AsynchronousProcessingService' } | ForEach-Object { $_.Name })
             oauth = (Get-CrmSetting -SettingType OAuthClaimsSettings).Enabled
         } | ConvertTo-Json -Compress
-        "#,
+        ",
         &json!({"data": STANDARD.encode(&data), "principal": "00000001-0000-0000-c000-000000000000", "tenant": "t"}),
     );
     assert_eq!(told["thumbprint"], Certificate::from_der(&data).unwrap().thumbprint);
@@ -210,7 +213,7 @@ fn the_deployment_is_shared_by_the_servers() {
     assert_eq!(database.setting("organization", Estate::ORGANIZATION, "s2stenantid"), Some("t"));
 }
 
-const CLIENT: &str = r#"
+const CLIENT: &str = r"
 $ErrorActionPreference = 'Stop'
 $in = [Console]::In.ReadToEnd() | ConvertFrom-Json
 if (-not (Get-AdfsClient -ClientId $in.id)) { Add-AdfsClient -ClientId $in.id -Name Hybridge -RedirectUri 'http://127.0.0.1/' }
@@ -219,7 +222,7 @@ $old = @((Get-AdfsGlobalAuthenticationPolicy).PrimaryIntranetAuthenticationProvi
 Set-AdfsGlobalAuthenticationPolicy -PrimaryIntranetAuthenticationProvider (@('FormsAuthentication') + $old)
 Restart-Service adfssrv
 @{ permissions = @(Get-AdfsApplicationPermission).Count } | ConvertTo-Json -Compress
-"#;
+";
 
 #[test]
 fn ad_fs_wants_the_slash_at_the_end_of_an_identifier() {

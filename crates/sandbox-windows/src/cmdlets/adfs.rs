@@ -16,14 +16,44 @@ use crate::{
 
 pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Get-AdfsClient", Adfs, "Name | ClientId", get_client),
-    cmdlet!("Add-AdfsClient", Adfs, "ClientId! Name! RedirectUri! | Description ClientType PassThru?", add_client),
-    cmdlet!("Set-AdfsClient", Adfs, "TargetName | TargetClientId ClientId Name RedirectUri Description PassThru?", set_client),
+    cmdlet!(
+        "Add-AdfsClient",
+        Adfs,
+        "ClientId! Name! RedirectUri! | Description ClientType PassThru?",
+        add_client
+    ),
+    cmdlet!(
+        "Set-AdfsClient",
+        Adfs,
+        "TargetName | TargetClientId ClientId Name RedirectUri Description PassThru?",
+        set_client
+    ),
     cmdlet!("Remove-AdfsClient", Adfs, "TargetName | TargetClientId PassThru?", remove_client),
-    cmdlet!("Get-AdfsApplicationPermission", Adfs, "Identifiers | ClientRoleIdentifiers ServerRoleIdentifiers", get_permission),
-    cmdlet!("Grant-AdfsApplicationPermission", Adfs, "ClientRoleIdentifier! ServerRoleIdentifier! ScopeNames | Description PassThru?", grant),
-    cmdlet!("Revoke-AdfsApplicationPermission", Adfs, "| TargetIdentifier TargetClientRoleIdentifier TargetServerRoleIdentifier PassThru?", revoke),
+    cmdlet!(
+        "Get-AdfsApplicationPermission",
+        Adfs,
+        "Identifiers | ClientRoleIdentifiers ServerRoleIdentifiers",
+        get_permission
+    ),
+    cmdlet!(
+        "Grant-AdfsApplicationPermission",
+        Adfs,
+        "ClientRoleIdentifier! ServerRoleIdentifier! ScopeNames | Description PassThru?",
+        grant
+    ),
+    cmdlet!(
+        "Revoke-AdfsApplicationPermission",
+        Adfs,
+        "| TargetIdentifier TargetClientRoleIdentifier TargetServerRoleIdentifier PassThru?",
+        revoke
+    ),
     cmdlet!("Get-AdfsGlobalAuthenticationPolicy", Adfs, "", get_policy),
-    cmdlet!("Set-AdfsGlobalAuthenticationPolicy", Adfs, "| PrimaryIntranetAuthenticationProvider PrimaryExtranetAuthenticationProvider PassThru?", set_policy),
+    cmdlet!(
+        "Set-AdfsGlobalAuthenticationPolicy",
+        Adfs,
+        "| PrimaryIntranetAuthenticationProvider PrimaryExtranetAuthenticationProvider PassThru?",
+        set_policy
+    ),
     cmdlet!("Get-AdfsRelyingPartyTrust", Adfs, "Name | Identifier", get_relying_party),
     cmdlet!("Get-AdfsProperties", Adfs, "", get_properties),
 ];
@@ -48,7 +78,8 @@ fn client_object(client: &AdfsClient) -> Value {
 
 fn get_client(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let (ids, names) = (call.texts("ClientId"), call.texts("Name"));
-    let fits = |list: &[String], own: &str| list.is_empty() || list.iter().any(|one| one.eq_ignore_ascii_case(own));
+    let fits =
+        |list: &[String], own: &str| list.is_empty() || list.iter().any(|one| one.eq_ignore_ascii_case(own));
     let farm = run.machine.farm();
     let found = farm.clients.iter().filter(|one| fits(&ids, &one.client_id) && fits(&names, &one.name));
     Ok(found.map(client_object).collect())
@@ -64,7 +95,10 @@ fn add_client(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     if farm.clients.iter().any(|one| one.client_id.eq_ignore_ascii_case(&client.client_id)) {
         return failed(
             "Microsoft.IdentityServer.Management.Commands.DuplicateNameException",
-            format!("MSIS7612: Each identifier for a relying party trust must be unique across all relying party trusts in AD FS configuration. The client identifier '{}' is already registered.", client.client_id),
+            format!(
+                "MSIS7612: Each identifier for a relying party trust must be unique across all relying party trusts in AD FS configuration. The client identifier '{}' is already registered.",
+                client.client_id
+            ),
         );
     }
     let object = client_object(&client);
@@ -108,7 +142,9 @@ fn set_client(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
 
 fn remove_client(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let mut farm = run.machine.farm();
-    let Some(id) = target(call, &mut farm.clients).map(|client| client.client_id.clone()) else { return no_client() };
+    let Some(id) = target(call, &mut farm.clients).map(|client| client.client_id.clone()) else {
+        return no_client();
+    };
     farm.clients.retain(|one| one.client_id != id);
     drop(farm);
     run.machine.changes.push(format!("AD FS client {id} removed"));
@@ -117,9 +153,11 @@ fn remove_client(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
 
 fn get_permission(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let (clients, servers) = (call.texts("ClientRoleIdentifiers"), call.texts("ServerRoleIdentifiers"));
-    let fits = |list: &[String], own: &str| list.is_empty() || list.iter().any(|one| one.eq_ignore_ascii_case(own));
+    let fits =
+        |list: &[String], own: &str| list.is_empty() || list.iter().any(|one| one.eq_ignore_ascii_case(own));
     let farm = run.machine.farm();
-    let found = farm.permissions.iter().filter(|one| fits(&clients, &one.client) && fits(&servers, &one.server));
+    let found =
+        farm.permissions.iter().filter(|one| fits(&clients, &one.client) && fits(&servers, &one.server));
     Ok(found
         .map(|one| {
             Value::known(
@@ -137,15 +175,23 @@ fn get_permission(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
 }
 
 fn grant(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
-    let (client, server) =
-        (call.text("ClientRoleIdentifier").unwrap_or_default(), call.text("ServerRoleIdentifier").unwrap_or_default());
+    let (client, server) = (
+        call.text("ClientRoleIdentifier").unwrap_or_default(),
+        call.text("ServerRoleIdentifier").unwrap_or_default(),
+    );
     let mut farm = run.machine.farm();
     // The identifier must be exactly one of a relying party's, the slash at its end included (F5).
     if !farm.relying_parties.iter().any(|(_, identifiers)| identifiers.contains(&server)) {
-        return failed("System.ArgumentException", format!("MSIS9264: The server role identifier '{server}' does not exist."));
+        return failed(
+            "System.ArgumentException",
+            format!("MSIS9264: The server role identifier '{server}' does not exist."),
+        );
     }
     if !farm.clients.iter().any(|one| one.client_id.eq_ignore_ascii_case(&client)) {
-        return failed("System.ArgumentException", format!("MSIS9263: The client role identifier '{client}' does not exist."));
+        return failed(
+            "System.ArgumentException",
+            format!("MSIS9263: The client role identifier '{client}' does not exist."),
+        );
     }
     if farm.permissions.iter().any(|one| one.client.eq_ignore_ascii_case(&client) && one.server == server) {
         return failed("System.ArgumentException", "MSIS9260: The permission exists already.");
@@ -168,7 +214,9 @@ fn revoke(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let before = farm.permissions.len();
     farm.permissions.retain(|one| match (&id, &client, &server) {
         (Some(id), ..) => one.id.to_string() != *id,
-        (None, Some(client), Some(server)) => !(one.client.eq_ignore_ascii_case(client) && one.server == *server),
+        (None, Some(client), Some(server)) => {
+            !(one.client.eq_ignore_ascii_case(client) && one.server == *server)
+        }
         _ => true,
     });
     let gone = before > farm.permissions.len();
@@ -194,16 +242,23 @@ fn get_policy(run: &mut Run<'_>, _: &Call) -> Ran<Vec<Value>> {
 }
 
 fn set_policy(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
-    let known = ["FormsAuthentication", "WindowsAuthentication", "CertificateAuthentication", "DeviceAuthentication"];
+    let known =
+        ["FormsAuthentication", "WindowsAuthentication", "CertificateAuthentication", "DeviceAuthentication"];
     for name in ["PrimaryIntranetAuthenticationProvider", "PrimaryExtranetAuthenticationProvider"] {
         let Some(wanted) = call.has(name).then(|| call.texts(name)) else { continue };
-        if let Some(bad) = wanted.iter().find(|one| !known.iter().any(|known| known.eq_ignore_ascii_case(one))) {
+        if let Some(bad) =
+            wanted.iter().find(|one| !known.iter().any(|known| known.eq_ignore_ascii_case(one)))
+        {
             let message = format!("PS0051: The authentication provider '{bad}' is not registered.");
             call.complain(run, Failure::new("System.ArgumentException", message))?;
             continue;
         }
         let mut farm = run.machine.farm();
-        if name.contains("Intranet") { farm.intranet = wanted } else { farm.extranet = wanted }
+        if name.contains("Intranet") {
+            farm.intranet = wanted;
+        } else {
+            farm.extranet = wanted;
+        }
         drop(farm);
         run.machine.changes.push(format!("AD FS {name} changed"));
     }

@@ -17,12 +17,27 @@ use crate::{
 
 pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Get-CrmCertificate", Crm, "| DwsServerUrl Credential Timeout", get_certificate),
-    cmdlet!("Set-CrmCertificate", Crm, "| CertificateType! Name StoreName! StoreLocation! StoreFindType! DataFile! DwsServerUrl Credential Timeout", set_certificate),
+    cmdlet!(
+        "Set-CrmCertificate",
+        Crm,
+        "| CertificateType! Name StoreName! StoreLocation! StoreFindType! DataFile! DwsServerUrl Credential Timeout",
+        set_certificate
+    ),
     cmdlet!("Remove-CrmCertificate", Crm, "| Id Certificate DwsServerUrl Credential", remove_certificate),
     cmdlet!("Get-CrmSetting", Crm, "SettingType! | DwsServerUrl Credential", get_setting),
     cmdlet!("Set-CrmSetting", Crm, "Setting! | DwsServerUrl Credential", set_setting),
-    cmdlet!("Get-CrmAdvancedSetting", Crm, "| ConfigurationEntityName! Id Setting DwsServerUrl Credential", get_advanced),
-    cmdlet!("Set-CrmAdvancedSetting", Crm, "| Entity ConfigurationEntityName Id Setting Value DwsServerUrl Credential", set_advanced),
+    cmdlet!(
+        "Get-CrmAdvancedSetting",
+        Crm,
+        "| ConfigurationEntityName! Id Setting DwsServerUrl Credential",
+        get_advanced
+    ),
+    cmdlet!(
+        "Set-CrmAdvancedSetting",
+        Crm,
+        "| Entity ConfigurationEntityName Id Setting Value DwsServerUrl Credential",
+        set_advanced
+    ),
     cmdlet!("Get-CrmOrganization", Crm, "Name | Id DwsServerUrl Credential", get_organization),
     cmdlet!("Get-CrmServer", Crm, "Name | DwsServerUrl Credential", get_server),
     cmdlet!("Get-CrmDeploymentAdministrator", Crm, "| DwsServerUrl Credential", get_administrator),
@@ -73,7 +88,10 @@ fn set_certificate(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         return failed("System.IO.FileNotFoundException", format!("Could not find file '{path}'."));
     };
     let Ok(certificate) = Certificate::from_der(&data) else {
-        return failed("System.Security.Cryptography.CryptographicException", "Cannot find the requested object.");
+        return failed(
+            "System.Security.Cryptography.CryptographicException",
+            "Cannot find the requested object.",
+        );
     };
     let name = call.text("Name").unwrap_or_else(|| certificate.subject.clone());
     let written = CrmCertificate {
@@ -89,11 +107,18 @@ fn set_certificate(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     if !kinds.iter().any(|kind| kind.eq_ignore_ascii_case(&written.certificate_type)) {
         return failed(
             "System.Management.Automation.ParameterBindingException",
-            format!("Cannot bind parameter 'CertificateType'. Cannot convert value \"{}\".", written.certificate_type),
+            format!(
+                "Cannot bind parameter 'CertificateType'. Cannot convert value \"{}\".",
+                written.certificate_type
+            ),
         );
     }
     let mut database = run.machine.database();
-    match database.certificates.iter_mut().find(|one| one.certificate_type.eq_ignore_ascii_case(&written.certificate_type)) {
+    match database
+        .certificates
+        .iter_mut()
+        .find(|one| one.certificate_type.eq_ignore_ascii_case(&written.certificate_type))
+    {
         Some(old) => *old = CrmCertificate { id: old.id, ..written },
         None => database.certificates.push(written),
     }
@@ -142,7 +167,10 @@ fn set_setting(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let enabled = run.member(&setting, "Enabled")?.truthy();
     let hours = run.member(&setting, "SessionSecurityTokenLifetimeInHours")?.whole().unwrap_or(24);
     if enabled && !run.machine.database().claims_enabled {
-        return failed("System.ServiceModel.FaultException", "OAuth cannot be enabled before claims-based authentication.");
+        return failed(
+            "System.ServiceModel.FaultException",
+            "OAuth cannot be enabled before claims-based authentication.",
+        );
     }
     let mut database = run.machine.database();
     database.oauth_enabled = enabled;
@@ -187,10 +215,13 @@ fn get_advanced(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
 fn entity_id(run: &Run<'_>, call: &Call, entity: &str) -> Ran<Uuid> {
     match (entity.to_ascii_lowercase().as_str(), id_of(call, "Id")?) {
         ("serversettings", _) => Ok(Uuid::nil()),
-        ("organization", Some(id)) if run.machine.database().organizations.iter().any(|one| one.id == id) => Ok(id),
-        ("organization", Some(id)) => {
-            failed("System.ServiceModel.FaultException", format!("Organization with Id = {id} does not exist."))
+        ("organization", Some(id)) if run.machine.database().organizations.iter().any(|one| one.id == id) => {
+            Ok(id)
         }
+        ("organization", Some(id)) => failed(
+            "System.ServiceModel.FaultException",
+            format!("Organization with Id = {id} does not exist."),
+        ),
         ("organization", None) => failed("System.ArgumentException", "The Organization entity needs an -Id."),
         (other, _) => unknown(call.line, format!("the configuration entity {other}")),
     }
@@ -206,7 +237,10 @@ fn set_advanced(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         run.member(&object, "LogicalName")?.show()
     } else {
         let (Some(name), Some(value)) = (call.text("Setting"), call.text("Value")) else {
-            return unknown(call.line, "Set-CrmAdvancedSetting without an entity and without a name and value");
+            return unknown(
+                call.line,
+                "Set-CrmAdvancedSetting without an entity and without a name and value",
+            );
         };
         written.push((name, value));
         call.text("ConfigurationEntityName").unwrap_or_default()
@@ -253,7 +287,10 @@ fn get_server(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     admitted(run)?;
     let name = call.text("Name");
     let database = run.machine.database();
-    let servers = database.servers.iter().filter(|one| name.as_ref().is_none_or(|name| one.name.eq_ignore_ascii_case(name)));
+    let servers = database
+        .servers
+        .iter()
+        .filter(|one| name.as_ref().is_none_or(|name| one.name.eq_ignore_ascii_case(name)));
     Ok(servers
         .map(|one| {
             let roles = one.roles.iter().map(Value::text).collect();
@@ -275,6 +312,8 @@ fn get_administrator(run: &mut Run<'_>, _: &Call) -> Ran<Vec<Value>> {
         admitted(run).map_err(|flow: Flow| flow)?;
     }
     let database = run.machine.database();
-    let one = |name: &String| Value::known("Microsoft.Xrm.Sdk.Deployment.DeploymentAdministrator", [("Name", Value::text(name))]);
+    let one = |name: &String| {
+        Value::known("Microsoft.Xrm.Sdk.Deployment.DeploymentAdministrator", [("Name", Value::text(name))])
+    };
     Ok(database.administrators.iter().map(one).collect())
 }

@@ -21,7 +21,12 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("New-ManagementScope", Exchange, "Name! | RecipientRestrictionFilter!", new_scope),
     cmdlet!("Remove-ManagementScope", Exchange, "Identity!", remove_scope),
     cmdlet!("Get-ManagementRoleAssignment", Exchange, "Identity | RoleAssignee Role", get_role),
-    cmdlet!("New-ManagementRoleAssignment", Exchange, "Name | App! Role! CustomResourceScope RecipientGroupScope", new_role),
+    cmdlet!(
+        "New-ManagementRoleAssignment",
+        Exchange,
+        "Name | App! Role! CustomResourceScope RecipientGroupScope",
+        new_role
+    ),
     cmdlet!("Remove-ManagementRoleAssignment", Exchange, "Identity!", remove_role),
     cmdlet!("Test-ServicePrincipalAuthorization", Exchange, "Identity! | Resource", test_authorization),
     cmdlet!("Get-OrganizationConfig", Exchange, "| RetrieveEwsOperationAccessPolicy?", get_organization),
@@ -33,7 +38,10 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
 fn online<'r>(run: &'r Run<'_>) -> Ran<MutexGuard<'r, Exchange>> {
     match &run.machine.exchange {
         Some(exchange) => Ok(exchange.lock().unwrap_or_else(PoisonError::into_inner)),
-        None => failed("System.Management.Automation.RuntimeException", "There is no session with Exchange Online."),
+        None => failed(
+            "System.Management.Automation.RuntimeException",
+            "There is no session with Exchange Online.",
+        ),
     }
 }
 
@@ -227,7 +235,13 @@ fn new_role(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let has_scope = scope.is_empty() || online.scopes.iter().any(|one| same(&one.name, &scope));
     if !has_app || !has_scope || !role.to_ascii_lowercase().starts_with("application ") {
         drop(online);
-        let what = if !has_app { app } else if has_scope { role } else { scope };
+        let what = if !has_app {
+            app
+        } else if has_scope {
+            role
+        } else {
+            scope
+        };
         return missing(call, run, &what);
     }
     let one = OnlineRole { name, role, app, scope };
@@ -271,7 +285,14 @@ fn test_authorization(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
                     ("RoleName", Value::text(&one.role)),
                     ("GrantedPermissions", Value::text(permission)),
                     ("AllowedResourceScope", Value::text(scope)),
-                    ("ScopeType", Value::text(if one.scope.is_empty() { "Organization" } else { "CustomRecipientScope" })),
+                    (
+                        "ScopeType",
+                        Value::text(if one.scope.is_empty() {
+                            "Organization"
+                        } else {
+                            "CustomRecipientScope"
+                        }),
+                    ),
                     ("InScope", inside.map_or_else(|| Value::text("Not Run"), Value::Bool)),
                 ],
             )

@@ -29,7 +29,10 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
 /// A path by the provider that it names.
 enum Place {
     /// A store, or a certificate of it by thumbprint.
-    Certificates { store: Option<String>, thumbprint: Option<String> },
+    Certificates {
+        store: Option<String>,
+        thumbprint: Option<String>,
+    },
     Registry(String),
     Pools(Option<String>),
     File(String),
@@ -41,7 +44,9 @@ fn place(line: usize, path: &str) -> Ran<Place> {
     let (drive, rest) = path.split_once(':').unwrap_or(("C", path));
     let parts: Vec<&str> = rest.split('\\').filter(|part| !part.is_empty()).collect();
     Ok(match (drive.to_ascii_lowercase().as_str(), parts.as_slice()) {
-        ("cert", [location, rest @ ..]) if location.eq_ignore_ascii_case("LocalMachine") && rest.len() < 3 => {
+        ("cert", [location, rest @ ..])
+            if location.eq_ignore_ascii_case("LocalMachine") && rest.len() < 3 =>
+        {
             let part = |at: usize| rest.get(at).map(|part| (*part).to_owned());
             Place::Certificates { store: part(0), thumbprint: part(1) }
         }
@@ -60,7 +65,9 @@ fn paths(call: &Call) -> Vec<String> {
         return given;
     }
     let path_of = |value: &Value| match value {
-        Value::Object(object) => object.borrow().properties.get("PSPath").map_or_else(|| value.show(), Value::show),
+        Value::Object(object) => {
+            object.borrow().properties.get("PSPath").map_or_else(|| value.show(), Value::show)
+        }
         other => other.show(),
     };
     call.input_or("Path").iter().map(path_of).collect()
@@ -71,7 +78,7 @@ fn not_found(path: &str) -> Failure {
         "System.Management.Automation.ItemNotFoundException",
         format!("Cannot find path '{path}' because it does not exist."),
     );
-    failure.id = "PathNotFound".to_owned();
+    "PathNotFound".clone_into(&mut failure.id);
     failure
 }
 
@@ -100,7 +107,10 @@ fn items(run: &Run<'_>, line: usize, path: &str, under: bool) -> Ran<Option<Vec<
                         // The provider's path, as a script would pass it on.
                         let short = path.replace("Microsoft.PowerShell.Security\\Certificate::", "Cert:\\");
                         inner.borrow_mut().properties.set("PSPath", Value::text(short));
-                        inner.borrow_mut().properties.set("PSParentPath", Value::text(format!(r"Cert:\LocalMachine\{}", one.store)));
+                        inner
+                            .borrow_mut()
+                            .properties
+                            .set("PSParentPath", Value::text(format!(r"Cert:\LocalMachine\{}", one.store)));
                     }
                     object
                 })
@@ -108,7 +118,10 @@ fn items(run: &Run<'_>, line: usize, path: &str, under: bool) -> Ran<Option<Vec<
             match thumbprint {
                 None if !there => None,
                 None if under => Some(found),
-                None => Some(vec![Value::known("System.Security.Cryptography.X509Certificates.X509Store", [("Name", Value::text(store))])]),
+                None => Some(vec![Value::known(
+                    "System.Security.Cryptography.X509Certificates.X509Store",
+                    [("Name", Value::text(store))],
+                )]),
                 Some(_) => Some(found).filter(|found| !found.is_empty()),
             }
         }
@@ -127,15 +140,21 @@ fn items(run: &Run<'_>, line: usize, path: &str, under: bool) -> Ran<Option<Vec<
             let pools = run.machine.app_pools.iter().filter(|pool| wildcard(&pool.name, &wanted, false));
             let found: Vec<Value> = pools
                 .map(|pool| {
-                    let model = Value::known("Microsoft.IIs.PowerShell.Framework.ConfigurationElement", [
-                        ("identityType", Value::text(&pool.identity)),
-                        ("userName", Value::text(&pool.user)),
-                    ]);
-                    Value::known("Microsoft.IIs.PowerShell.Framework.ConfigurationElement", [
-                        ("Name", Value::text(&pool.name)),
-                        ("processModel", model),
-                        ("state", Value::text("Started")),
-                    ])
+                    let model = Value::known(
+                        "Microsoft.IIs.PowerShell.Framework.ConfigurationElement",
+                        [
+                            ("identityType", Value::text(&pool.identity)),
+                            ("userName", Value::text(&pool.user)),
+                        ],
+                    );
+                    Value::known(
+                        "Microsoft.IIs.PowerShell.Framework.ConfigurationElement",
+                        [
+                            ("Name", Value::text(&pool.name)),
+                            ("processModel", model),
+                            ("state", Value::text("Started")),
+                        ],
+                    )
                 })
                 .collect();
             Some(found).filter(|found| !found.is_empty())
@@ -147,17 +166,26 @@ fn items(run: &Run<'_>, line: usize, path: &str, under: bool) -> Ran<Option<Vec<
 fn file(run: &Run<'_>, path: &str, under: bool) -> Option<Vec<Value>> {
     let item = |path: &str| {
         let name = path.rsplit('\\').next().unwrap_or(path);
-        Value::known("System.IO.FileInfo", [
-            ("FullName", Value::text(path)),
-            ("Name", Value::text(name)),
-            ("PSPath", Value::text(path)),
-            ("\u{0}show", Value::text(path)),
-        ])
+        Value::known(
+            "System.IO.FileInfo",
+            [
+                ("FullName", Value::text(path)),
+                ("Name", Value::text(name)),
+                ("PSPath", Value::text(path)),
+                ("\u{0}show", Value::text(path)),
+            ],
+        )
     };
     let known = run.machine.keys.iter().map(|key| &key.path).chain(run.machine.files.keys());
     let folder = format!("{}\\*", path.trim_end_matches("\\*"));
     let found: Vec<Value> = known
-        .filter(|one| if under { wildcard(one, &folder, false) || wildcard(one, path, false) } else { wildcard(one, path, false) })
+        .filter(|one| {
+            if under {
+                wildcard(one, &folder, false) || wildcard(one, path, false)
+            } else {
+                wildcard(one, path, false)
+            }
+        })
         .map(|one| item(one))
         .collect();
     Some(found).filter(|found| !found.is_empty())
@@ -206,7 +234,8 @@ fn test_path(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
             Err(crate::run::flow::Flow::Failed(_)) => false,
             Err(other) => return Err(other),
         };
-        let folder = matches!(place(call.line, &path)?, Place::File(path) if file(run, &path, true).is_some());
+        let folder =
+            matches!(place(call.line, &path)?, Place::File(path) if file(run, &path, true).is_some());
         out.push(Value::Bool(there || folder));
     }
     Ok(out)
@@ -228,9 +257,11 @@ fn remove_item(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         }
         match place(call.line, &path)? {
             Place::Certificates { store: Some(store), thumbprint: Some(thumbprint) } => {
-                let (gone, kept) = std::mem::take(&mut run.machine.certificates).into_iter().partition(|one| {
-                    one.store.eq_ignore_ascii_case(&store) && one.certificate.thumbprint.eq_ignore_ascii_case(&thumbprint)
-                });
+                let (gone, kept) =
+                    std::mem::take(&mut run.machine.certificates).into_iter().partition(|one| {
+                        one.store.eq_ignore_ascii_case(&store)
+                            && one.certificate.thumbprint.eq_ignore_ascii_case(&thumbprint)
+                    });
                 run.machine.certificates = kept;
                 let gone: Vec<crate::machine::Stored> = gone;
                 for key in gone.iter().filter_map(|one| one.certificate.key.as_ref()) {
@@ -260,11 +291,14 @@ fn move_item(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         return Ok(Vec::new());
     }
     for path in paths(call) {
-        let Place::Certificates { store: Some(store), thumbprint: Some(thumbprint) } = place(call.line, &path)? else {
+        let Place::Certificates { store: Some(store), thumbprint: Some(thumbprint) } =
+            place(call.line, &path)?
+        else {
             return unknown(call.line, format!("moving {path}"));
         };
         let found = run.machine.certificates.iter_mut().find(|one| {
-            one.store.eq_ignore_ascii_case(&store) && one.certificate.thumbprint.eq_ignore_ascii_case(&thumbprint)
+            one.store.eq_ignore_ascii_case(&store)
+                && one.certificate.thumbprint.eq_ignore_ascii_case(&thumbprint)
         });
         match found {
             Some(one) => one.store.clone_from(&target),
@@ -308,7 +342,9 @@ fn get_item_property(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
             Place::Registry(key) => {
                 let values = registry(run, &key);
                 let wanted = call.text("Name");
-                let there = wanted.as_ref().is_none_or(|name| values.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)));
+                let there = wanted
+                    .as_ref()
+                    .is_none_or(|name| values.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)));
                 if values.is_empty() || !there {
                     call.complain(run, not_found(&path))?;
                     continue;
@@ -320,7 +356,9 @@ fn get_item_property(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
                 let pool = items(run, call.line, &path, false)?.unwrap_or_default();
                 for value in pool {
                     let mut value = value;
-                    for part in call.text("Name").unwrap_or_default().split('.').filter(|part| !part.is_empty()) {
+                    for part in
+                        call.text("Name").unwrap_or_default().split('.').filter(|part| !part.is_empty())
+                    {
                         value = run.member(&value, part)?;
                     }
                     out.push(value);
@@ -356,11 +394,14 @@ fn get_acl(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
             let kind = if rule.allows { "Allow" } else { "Deny" };
             statics::access_rule(&rule.account, &rule.rights, kind, rule.inherited)
         });
-        out.push(Value::known("System.Security.AccessControl.FileSecurity", [
-            ("Path", Value::text(&key.path)),
-            ("Owner", Value::text(r"BUILTIN\Administrators")),
-            ("Access", Value::array(rules.collect())),
-        ]));
+        out.push(Value::known(
+            "System.Security.AccessControl.FileSecurity",
+            [
+                ("Path", Value::text(&key.path)),
+                ("Owner", Value::text(r"BUILTIN\Administrators")),
+                ("Access", Value::array(rules.collect())),
+            ],
+        ));
     }
     Ok(out)
 }
@@ -390,4 +431,3 @@ fn set_acl(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     }
     Ok(Vec::new())
 }
-

@@ -1,4 +1,5 @@
 //! The cmdlets, by where they come from.
+#![allow(clippy::unnecessary_wraps, reason = "every cmdlet has the signature of the table")]
 
 mod adfs;
 mod crm;

@@ -335,11 +335,11 @@ fn new_object(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         None => Vec::new(),
     };
     let made = run.construct(call.line, &class, &arguments)?;
-    if let Some(Value::Hash(table)) = call.get("Property") {
-        if let Value::Object(object) = &made {
-            for (name, value) in &table.borrow().0 {
-                object.borrow_mut().properties.set(name, value.clone());
-            }
+    if let Some(Value::Hash(table)) = call.get("Property")
+        && let Value::Object(object) = &made
+    {
+        for (name, value) in &table.borrow().0 {
+            object.borrow_mut().properties.set(name, value.clone());
         }
     }
     Ok(vec![made])

@@ -20,7 +20,7 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Get-CimInstance", Shell, "ClassName | Filter Query Property", get_cim_instance),
     cmdlet!("Get-WmiObject", Shell, "Class | Filter", get_cim_instance),
     cmdlet!("Get-Process", Shell, "Name | Id", get_process),
-    cmdlet!("certutil", Shell, "Words*", certutil),
+    cmdlet!("certutil", Shell, "| Words*", certutil),
 ];
 
 fn object(run: &Run<'_>, service: &Service) -> Value {
@@ -74,22 +74,32 @@ fn names(run: &mut Run<'_>, call: &Call) -> Ran<Vec<String>> {
 
 fn get_service(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let names = names(run, call)?;
-    Ok(names.iter().filter_map(|name| run.machine.service(name)).map(|service| object(run, service)).collect())
+    Ok(names
+        .iter()
+        .filter_map(|name| run.machine.service(name))
+        .map(|service| object(run, service))
+        .collect())
 }
 
 fn change(run: &mut Run<'_>, call: &Call, what: &str) -> Ran<Vec<Value>> {
     let mut out = Vec::new();
     for name in names(run, call)? {
         if run.machine.faults.not_elevated {
-            let message = format!("Service '{name}' cannot be {what} due to the following error: Cannot open {name} service on computer '.'.");
-            call.complain(run, Failure::new("Microsoft.PowerShell.Commands.ServiceCommandException", message))?;
+            let message = format!(
+                "Service '{name}' cannot be {what} due to the following error: Cannot open {name} service on computer '.'."
+            );
+            call.complain(
+                run,
+                Failure::new("Microsoft.PowerShell.Commands.ServiceCommandException", message),
+            )?;
             continue;
         }
         if what == "stopped" {
             for service in run.machine.services.iter_mut().filter(|service| service.name == name) {
                 "Stopped".clone_into(&mut service.state);
             }
-        } else if what == "restarted" || run.machine.service(&name).is_some_and(|one| one.state != "Running") {
+        } else if what == "restarted" || run.machine.service(&name).is_some_and(|one| one.state != "Running")
+        {
             run.machine.start(&name);
         }
         run.machine.changes.push(format!("service {name} {what}"));
@@ -123,7 +133,11 @@ fn get_cim_instance(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
                 let id = run_id(run, service);
                 Ok(Value::known(
                     "Win32_Process",
-                    [("ProcessId", id), ("Name", Value::text("CrmAsyncService.exe")), ("CreationDate", Value::date(service.started))],
+                    [
+                        ("ProcessId", id),
+                        ("Name", Value::text("CrmAsyncService.exe")),
+                        ("CreationDate", Value::date(service.started)),
+                    ],
                 ))
             };
             running.map(process).collect::<Ran<Vec<Value>>>()?
@@ -163,22 +177,28 @@ fn fits(run: &mut Run<'_>, line: usize, value: &Value, filter: &str) -> Ran<bool
         let (left, right) = (filter.get(..at).unwrap_or_default(), filter.get(at + 4..).unwrap_or_default());
         return Ok(fits(run, line, value, left)? || fits(run, line, value, right)?);
     }
-    let (name, rest, like) = match (lower.find(" like "), filter.split_once('=')) {
-        (Some(at), _) => (filter.get(..at).unwrap_or_default(), filter.get(at + 6..).unwrap_or_default(), true),
+    let (name, rest, fuzzy) = match (lower.find(" like "), filter.split_once('=')) {
+        (Some(at), _) => {
+            (filter.get(..at).unwrap_or_default(), filter.get(at + 6..).unwrap_or_default(), true)
+        }
         (None, Some((name, rest))) => (name, rest, false),
         _ => return unknown(line, format!("the filter {filter}")),
     };
     let own = run.member(value, name.trim())?.show();
     let wanted = rest.trim().trim_matches(['\'', '"']);
-    Ok(if like { wildcard(&own, &wanted.replace('%', "*"), false) } else { own.eq_ignore_ascii_case(wanted) })
+    Ok(if fuzzy {
+        wildcard(&own, &wanted.replace('%', "*"), false)
+    } else {
+        own.eq_ignore_ascii_case(wanted)
+    })
 }
 
 fn get_process(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let wanted = call.number("Id").unwrap_or(-1);
     let services: Vec<Service> = run.machine.services.clone();
-    let found = services.iter().find(|service| {
-        service.state == "Running" && run_id(run, service).whole() == Some(wanted)
-    });
+    let found = services
+        .iter()
+        .find(|service| service.state == "Running" && run_id(run, service).whole() == Some(wanted));
     if let Some(service) = found {
         return Ok(vec![Value::known(
             "System.Diagnostics.Process",
@@ -192,7 +212,8 @@ fn get_process(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
 
 /// `certutil -store`, `-delstore` and `-importpfx`, as `setup.md` 2.1 and C3 use them.
 fn certutil(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
-    let words: Vec<String> = call.texts("Words").into_iter().chain(call.rest.iter().map(Value::show)).collect();
+    let words: Vec<String> =
+        call.texts("Words").into_iter().chain(call.rest.iter().map(Value::show)).collect();
     let lower: Vec<String> = words.iter().map(|word| word.to_ascii_lowercase()).collect();
     let has = |word: &str| lower.iter().any(|one| one == word);
     let plain: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
@@ -203,7 +224,8 @@ fn certutil(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let found = |run: &Run<'_>, store: &str, id: &str| -> Option<Certificate> {
         let id = id.replace(' ', "");
         let mut all = run.machine.certificates.iter().filter(|one| one.store.eq_ignore_ascii_case(store));
-        all.find(|one| one.certificate.thumbprint.eq_ignore_ascii_case(&id)).map(|one| one.certificate.clone())
+        all.find(|one| one.certificate.thumbprint.eq_ignore_ascii_case(&id))
+            .map(|one| one.certificate.clone())
     };
     if has("-store") {
         let (Some(store), Some(id)) = (plain.first(), plain.get(1)) else {
@@ -212,10 +234,15 @@ fn certutil(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         let Some(certificate) = found(run, store, id) else {
             return done(run, -2_146_885_628, "CertUtil: -store command FAILED: 0x80092004".to_owned());
         };
-        let mut text = format!("{store}\n================ Certificate 0 ================\nSubject: {}\nCert Hash(sha1): {}\n", certificate.subject, certificate.thumbprint.to_ascii_lowercase());
+        let mut text = format!(
+            "{store}\n================ Certificate 0 ================\nSubject: {}\nCert Hash(sha1): {}\n",
+            certificate.subject,
+            certificate.thumbprint.to_ascii_lowercase()
+        );
         if let Some(key) = &certificate.key {
             let kind = if key.spec == 0 { 0 } else { 24 };
-            let word = ["XCN_AT_NONE", "AT_KEYEXCHANGE", "AT_SIGNATURE"].get(usize::from(key.spec)).unwrap_or(&"");
+            let word =
+                ["XCN_AT_NONE", "AT_KEYEXCHANGE", "AT_SIGNATURE"].get(usize::from(key.spec)).unwrap_or(&"");
             text.push_str(&format!("  Unique container name: {}\n  Provider = {}\n  ProviderType = {kind}\n  KeySpec = {} -- {word}\n", key.container, key.provider, key.spec));
         }
         text.push_str("CertUtil: -store command completed successfully.");
@@ -239,5 +266,8 @@ fn certutil(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         });
         return done(run, 0, "CertUtil: -delstore command completed successfully.".to_owned());
     }
-    failed("System.Management.Automation.RuntimeException", format!("certutil: unknown verb: {}", words.join(" ")))
+    failed(
+        "System.Management.Automation.RuntimeException",
+        format!("certutil: unknown verb: {}", words.join(" ")),
+    )
 }

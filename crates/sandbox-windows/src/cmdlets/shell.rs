@@ -83,7 +83,7 @@ fn out_string(_: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     if values.iter().any(|value| matches!(value, Value::Object(_) | Value::Hash(_))) {
         return unknown(call.line, "Out-String of an object");
     }
-    let text: String = values.iter().map(|value| format!("{}\r\n", value.show())).collect();
+    let text = values.iter().fold(String::new(), |text, value| text + &value.show() + "\r\n");
     Ok(vec![Value::text(text)])
 }
 

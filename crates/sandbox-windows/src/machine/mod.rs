@@ -21,6 +21,7 @@ pub use self::{
 
 /// What a machine is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a machine can have any of them")]
 pub struct Roles {
     /// The CRM server's asynchronous service.
     pub asynchronous: bool,

@@ -13,8 +13,6 @@ pub(crate) enum From {
     Shell,
     /// The snap-in `Microsoft.Crm.PowerShell`.
     Crm,
-    /// The module `WebAdministration`.
-    Iis,
     /// The module `ADFS`, which loads by itself.
     Adfs,
     /// A session with Exchange Online.
@@ -74,6 +72,11 @@ impl Call {
         let mut words = given.words.into_iter().peekable();
         while let Some(word) = words.next() {
             let (name, attached) = match word {
+                // A program takes its words as they are.
+                Word::Name(name, _) if cmdlet.parameters.contains('*') => {
+                    call.rest.push(Value::text(format!("-{name}")));
+                    continue;
+                }
                 Word::Name(name, attached) => (name, attached),
                 Word::Value(value) => {
                     call.rest.push(value);

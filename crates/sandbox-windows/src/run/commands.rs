@@ -77,9 +77,9 @@ impl Run<'_> {
             let arguments = values_only(&given);
             let depth = self.scopes.len();
             let ended = if command.dot_sourced {
-                self.run_block(block, given.input)
+                self.run_block(block, given.input.as_deref())
             } else {
-                self.invoke(block, given.words, arguments, given.input)
+                self.invoke(block, given.words, arguments, given.input.as_deref())
             };
             self.scopes.truncate(depth);
             return ended;
@@ -92,7 +92,7 @@ impl Run<'_> {
         let function = self.functions.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).cloned();
         if let Some((_, block)) = function {
             let arguments = values_only(&given);
-            return self.invoke(&block, given.words, arguments, given.input);
+            return self.invoke(&block, given.words, arguments, given.input.as_deref());
         }
         let Some(cmdlet) = cmdlets::find(name) else {
             return unknown(line, format!("the command {name}"));
@@ -112,7 +112,6 @@ impl Run<'_> {
         match from {
             From::Shell => true,
             From::Crm => loaded("Microsoft.Crm.PowerShell"),
-            From::Iis => self.machine.roles.web,
             From::Adfs => self.machine.roles.adfs,
             From::Exchange => self.machine.exchange.is_some(),
         }
@@ -136,7 +135,7 @@ impl Run<'_> {
         block: &Rc<Block>,
         words: Vec<Word>,
         arguments: Vec<Value>,
-        input: Option<Vec<Value>>,
+        input: Option<&[Value]>,
     ) -> Ran<Vec<Value>> {
         let line = self.line;
         if self.scopes.len() > 200 {
@@ -148,13 +147,13 @@ impl Run<'_> {
         let words = if words.is_empty() { arguments.into_iter().map(Word::Value).collect() } else { words };
         self.scopes.push(Names::default());
         let depth = self.scopes.len();
-        let ended = self.bind(block, words, input.as_deref()).and_then(|()| self.run_block(block, input));
+        let ended = self.bind(block, words, input).and_then(|()| self.run_block(block, input));
         self.scopes.truncate(depth - 1);
         self.line = line;
         ended
     }
 
-    fn run_block(&mut self, block: &Block, input: Option<Vec<Value>>) -> Ran<Vec<Value>> {
+    fn run_block(&mut self, block: &Block, input: Option<&[Value]>) -> Ran<Vec<Value>> {
         let mut out = Vec::new();
         let mut run = |run: &mut Self, statements: &[_]| match run.statements(statements, &mut out) {
             Ok(()) => Ok(true),
@@ -163,7 +162,7 @@ impl Run<'_> {
         };
         run(self, &block.begin)?;
         if let Some(process) = &block.process {
-            for value in input.clone().unwrap_or_else(|| vec![Value::Null]) {
+            for value in input.unwrap_or(&[Value::Null]).iter().cloned() {
                 if input.is_some() {
                     self.set_variable("_", value.clone())?;
                     if let Some(parameter) = block.parameters.iter().find(|one| one.from_pipeline) {
@@ -172,8 +171,8 @@ impl Run<'_> {
                 }
                 run(self, process)?;
             }
-        } else if let Some(input) = &input {
-            self.set_variable("input", Value::array(input.clone()))?;
+        } else if let Some(input) = input {
+            self.set_variable("input", Value::array(input.to_vec()))?;
             let last = block.parameters.iter().find(|one| one.from_pipeline).zip(input.last());
             if let Some((parameter, value)) = last {
                 self.set_variable(&parameter.name, value.clone())?;

@@ -71,7 +71,7 @@ pub(crate) fn cast(line: usize, name: &str, value: &Value) -> Ran {
         return values.map(Value::array);
     }
     Ok(match kind.as_str() {
-        "object" => value.clone(),
+        "object" | "scriptblock" | "securestring" => value.clone(),
         "string" => match value {
             Value::Text(_) => value.clone(),
             other => Value::text(other.show()),
@@ -124,7 +124,6 @@ pub(crate) fn cast(line: usize, name: &str, value: &Value) -> Ran {
             Value::Hash(_) => value.clone(),
             _ => return refused(value, "System.Collections.Hashtable"),
         },
-        "scriptblock" | "securestring" => value.clone(),
         _ if value.class().eq_ignore_ascii_case(name) => value.clone(),
         _ => return unknown(line, format!("a cast to [{name}]")),
     })
@@ -142,12 +141,14 @@ pub(crate) fn is(value: &Value, name: &str) -> bool {
     let class = value.class();
     match (wanted.as_str(), value) {
         (_, Value::Null) => false,
-        ("object", _) | ("array", Value::Array(_) | Value::List(_) | Value::Bytes(_)) => true,
+        ("object", _)
+        | ("array", Value::Array(_) | Value::List(_) | Value::Bytes(_))
+        | ("int", Value::Int(_))
+        | ("hashtable", Value::Hash(_)) => true,
         ("pscustomobject", Value::Object(object)) => matches!(object.borrow().native, Native::Custom),
         ("collections.ienumerable" | "collections.ilist", value) => {
             matches!(value, Value::Array(_) | Value::List(_) | Value::Bytes(_))
         }
-        ("int", Value::Int(_)) | ("hashtable", Value::Hash(_)) => true,
         _ => wanted == short(&class) || name.eq_ignore_ascii_case(&class),
     }
 }

@@ -167,6 +167,7 @@ impl Run<'_> {
         convert::cast(line, class, &value)
     }
 
+    #[expect(clippy::self_only_used_in_recursion, reason = "stands with the other expressions")]
     pub(crate) fn index(&mut self, line: usize, of: &Value, index: &Value) -> Ran {
         if let Value::Array(indexes) = index {
             let parts: Ran<Vec<Value>> =

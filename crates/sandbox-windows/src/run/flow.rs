@@ -64,7 +64,7 @@ impl Failure {
         let text = |names: &Names, name: &str| names.get(name).map(Value::show).unwrap_or_default();
         let (mut class, mut message) = (String::new(), String::new());
         if let Some(Value::Object(exception)) = record.get("Exception") {
-            class = exception.borrow().class.clone();
+            class.clone_from(&exception.borrow().class);
             message = text(&exception.borrow().properties, "Message");
         }
         let mut failure = Failure::new(&class, message);

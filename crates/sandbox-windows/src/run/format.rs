@@ -106,7 +106,7 @@ pub(crate) fn date(line: usize, at: Timestamp, utc: bool, style: &str) -> Ran<St
             ('H', 2) => at.strftime("%H").to_string(),
             ('m', 2) => at.strftime("%M").to_string(),
             ('s', 2) => at.strftime("%S").to_string(),
-            ('f', 1..=7) => format!("{:09}", nanoseconds).chars().take(length).collect(),
+            ('f', 1..=7) => format!("{nanoseconds:09}").chars().take(length).collect(),
             ('K', 1) => zone.to_owned(),
             ('z', 3) => "+00:00".to_owned(),
             (other, _) if other.is_ascii_alphabetic() && !matches!(other, 'T' | 'Z') => {

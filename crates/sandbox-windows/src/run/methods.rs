@@ -22,7 +22,7 @@ impl Run<'_> {
                 );
             }
             (Value::Null | Value::Nothing, _) => Value::Null,
-            (Value::Text(text), "length") => Value::int(text.chars().count()),
+            (Value::Text(text) | Value::Secure(text), "length") => Value::int(text.chars().count()),
             (Value::Array(_) | Value::List(_) | Value::Bytes(_), "length" | "count" | "longlength") => {
                 Value::int(of.unrolled().len())
             }
@@ -34,7 +34,7 @@ impl Run<'_> {
                     }
                 }
                 if found.is_empty() && self.strict {
-                    return self.missing(of, name);
+                    return missing(of, name);
                 }
                 Value::gathered(found)
             }
@@ -49,7 +49,7 @@ impl Run<'_> {
                     (None, "values") => {
                         Value::array(names.0.iter().map(|(_, value)| value.clone()).collect())
                     }
-                    (None, _) if self.strict => return self.missing(of, name),
+                    (None, _) if self.strict => return missing(of, name),
                     (None, _) => Value::Null,
                 }
             }
@@ -61,7 +61,7 @@ impl Run<'_> {
                 match (object.properties.get(name), &object.native) {
                     (Some(value), _) => value.clone(),
                     (None, _) if lower == "count" || lower == "length" => Value::Int(1),
-                    (None, Native::Custom) if self.strict => return self.missing(of, name),
+                    (None, Native::Custom) if self.strict => return missing(of, name),
                     (None, Native::Custom) => Value::Null,
                     (None, _) => return unknown(self.line, format!("{name} of {}", object.class)),
                 }
@@ -75,22 +75,11 @@ impl Run<'_> {
             (Value::Span(seconds), "days") => {
                 Value::Double((seconds / 86_400.0).trunc()).whole().map_or(Value::Null, Value::Int)
             }
-            (Value::Secure(text), "length") => Value::int(text.chars().count()),
             (Value::Type(class), "fullname") => Value::text(class),
             (Value::Type(class), "name") => Value::text(class.rsplit('.').next().unwrap_or(class)),
             (_, "count" | "length") => Value::Int(1),
             _ => return unknown(self.line, format!("{name} of {}", of.class())),
         })
-    }
-
-    fn missing(&self, of: &Value, name: &str) -> Ran {
-        failed(
-            "System.Management.Automation.PropertyNotFoundException",
-            format!(
-                "The property '{name}' cannot be found on this object. Verify that the property exists. ({})",
-                of.class()
-            ),
-        )
     }
 
     fn date_member(&self, at: jiff::Timestamp, utc: bool, name: &str) -> Ran {
@@ -146,6 +135,7 @@ impl Run<'_> {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one table")]
     pub(crate) fn method(&mut self, line: usize, of: &Value, name: &str, arguments: &[Value]) -> Ran {
         let lower = name.to_ascii_lowercase();
         let text = |at: usize| arguments.get(at).map(Value::show).unwrap_or_default();
@@ -260,6 +250,16 @@ impl Run<'_> {
             _ => unknown(line, format!("the method {name} of {}", of.class())),
         }
     }
+}
+
+fn missing(of: &Value, name: &str) -> Ran {
+    failed(
+        "System.Management.Automation.PropertyNotFoundException",
+        format!(
+            "The property '{name}' cannot be found on this object. Verify that the property exists. ({})",
+            of.class()
+        ),
+    )
 }
 
 fn has_member(value: &Value, name: &str) -> bool {

@@ -57,12 +57,12 @@ fn line_of(node: Node<'_>) -> usize {
 }
 
 /// The children that carry meaning; comments do not.
-fn named<'t>(node: Node<'t>) -> Vec<Node<'t>> {
+fn named(node: Node<'_>) -> Vec<Node<'_>> {
     let mut cursor = node.walk();
     node.named_children(&mut cursor).filter(|child| child.kind() != "comment").collect()
 }
 
-fn all<'t>(node: Node<'t>) -> Vec<Node<'t>> {
+fn all(node: Node<'_>) -> Vec<Node<'_>> {
     let mut cursor = node.walk();
     node.children(&mut cursor).filter(|child| child.kind() != "comment").collect()
 }
