@@ -124,6 +124,9 @@ pub(crate) fn cast(line: usize, name: &str, value: &Value) -> Ran {
             Value::Hash(_) => value.clone(),
             _ => return refused(value, "System.Collections.Hashtable"),
         },
+        "security.principal.windowsprincipal" => {
+            Value::known("System.Security.Principal.WindowsPrincipal", [])
+        }
         _ if value.class().eq_ignore_ascii_case(name) => value.clone(),
         _ => return unknown(line, format!("a cast to [{name}]")),
     })

@@ -133,21 +133,25 @@ impl Run<'_> {
                 }
             }
             "-match" | "-cmatch" if matches!(left, Value::Text(_)) => {
-                let regex = operators::pattern(&right.show(), operator == "-cmatch")?;
-                let text = left.show();
-                let Some(found) = regex.captures(&text) else { return Ok(Value::Bool(false)) };
-                let mut groups = Names::default();
-                for (at, name) in regex.capture_names().enumerate() {
-                    if let Some(group) = found.get(at) {
-                        let name = name.map_or_else(|| at.to_string(), str::to_owned);
-                        groups.set(&name, Value::text(group.as_str()));
-                    }
-                }
-                self.set_variable("Matches", convert::table(groups))?;
-                Ok(Value::Bool(true))
+                self.matches(&left.show(), &right.show(), operator == "-cmatch").map(Value::Bool)
             }
             _ => operators::binary(line, operator, &left, &right),
         }
+    }
+
+    /// Whether a text has a pattern; if it has, `$Matches` is set.
+    pub(crate) fn matches(&mut self, text: &str, pattern: &str, case: bool) -> Ran<bool> {
+        let regex = operators::pattern(pattern, case)?;
+        let Some(found) = regex.captures(text) else { return Ok(false) };
+        let mut groups = Names::default();
+        for (at, name) in regex.capture_names().enumerate() {
+            if let Some(group) = found.get(at) {
+                let name = name.map_or_else(|| at.to_string(), str::to_owned);
+                groups.set(&name, Value::text(group.as_str()));
+            }
+        }
+        self.set_variable("Matches", convert::table(groups))?;
+        Ok(true)
     }
 
     fn cast(&mut self, line: usize, class: &str, operand: &Expr) -> Ran {

@@ -192,7 +192,7 @@ impl Run<'_> {
         Ok(match mode {
             SwitchMode::Exact => operators::equal(value, &condition_value, false),
             SwitchMode::Wildcard => operators::wildcard(&value.show(), &condition_value.show(), false),
-            SwitchMode::Regex => operators::pattern(&condition_value.show(), false)?.is_match(&value.show()),
+            SwitchMode::Regex => self.matches(&value.show(), &condition_value.show(), false)?,
         })
     }
 
@@ -281,6 +281,19 @@ impl Run<'_> {
                 let of = self.eval(of)?;
                 let name = self.eval(name)?.show();
                 self.set_member(&of, &name, value.settled())
+            }
+            // How the console and old TLS stacks are set up does not matter here.
+            ExprKind::Member { of, name, is_static: true } => {
+                let name = self.eval(name)?.show().to_ascii_lowercase();
+                let class = match &of.kind {
+                    ExprKind::Type(class) => super::convert::short(class),
+                    _ => String::new(),
+                };
+                match (class.as_str(), name.as_str()) {
+                    ("console", "outputencoding" | "inputencoding")
+                    | ("net.servicepointmanager", "securityprotocol") => Ok(()),
+                    _ => unknown(target.line, format!("setting [{class}]::{name}")),
+                }
             }
             ExprKind::Index(of, index) => {
                 let of = self.eval(of)?;
