@@ -80,6 +80,7 @@ fn a_server_tells_its_certificates_twins_and_services() {
     assert_eq!(told["certificates"][0]["keySpec"], 1);
     assert_eq!(told["certificates"][2]["keySpec"], 0);
     assert_eq!(told["twins"], json!(["CN=s2s, O=Contoso"]));
+    assert_eq!(server.find_by_subject("CN=s2s, O=Contoso"), Err("Private key not found"));
     assert_eq!(told["services"].as_array().unwrap().len(), 2);
     assert_eq!(told["services"][1]["name"], "MSCRMAsyncService$maintenance");
 }
@@ -131,6 +132,36 @@ fn a_pfx_is_imported_its_key_opened_to_accounts_and_services_restarted() {
     );
     assert_eq!((gone.exit, gone.stderr.as_str()), (0, ""));
     assert!(server.certificates.is_empty() && server.keys.is_empty());
+}
+
+#[test]
+fn certificates_move_to_a_store_of_their_own_and_out_into_files() {
+    let mut estate = estate();
+    let server = estate.machine("CRM01").unwrap();
+    let (old, new) = (certificate("s2s"), pfx("s2s", "pw"));
+    server.install("My", old.clone());
+    server.files.insert(r"C:\stage\new.pfx".to_owned(), new);
+    let told = ran(
+        server,
+        r"
+        $ErrorActionPreference = 'Stop'
+        $old = [Console]::In.ReadToEnd() | ConvertFrom-Json
+        if (-not (Test-Path Cert:\LocalMachine\HybridgeArchive)) { New-Item -Path Cert:\LocalMachine\HybridgeArchive | Out-Null }
+        Move-Item -Path Cert:\LocalMachine\My\$old -Destination Cert:\LocalMachine\HybridgeArchive
+        $new = Import-PfxCertificate -FilePath C:\stage\new.pfx -CertStoreLocation Cert:\LocalMachine\My -Password (ConvertTo-SecureString 'pw' -AsPlainText -Force)
+        Get-Item ('Cert:\LocalMachine\My\' + $new.Thumbprint) | Export-Certificate -FilePath C:\stage\new.cer -Type CERT | Out-Null
+        $store = New-Object System.Security.Cryptography.X509Certificates.X509Store('My', 'LocalMachine')
+        $store.Open('ReadOnly')
+        $found = $store.Certificates.Find('FindBySubjectDistinguishedName', $new.Subject, $false)
+        $store.Close()
+        iisreset | Out-Null
+        @{ count = $found.Count; archived = @(Get-ChildItem Cert:\LocalMachine\HybridgeArchive)[0].Thumbprint } | ConvertTo-Json -Compress
+        ",
+        &json!(old.thumbprint),
+    );
+    assert_eq!((told["count"].as_i64(), told["archived"].as_str()), (Some(1), Some(old.thumbprint.as_str())));
+    let found = server.find_by_subject("CN=s2s").unwrap();
+    assert_eq!(found.der, server.files[r"C:\stage\new.cer"]);
 }
 
 #[test]

@@ -130,6 +130,61 @@ fn errors_end_what_they_end() {
 }
 
 #[test]
+fn more_of_what_scripts_use() {
+    check(&[
+        ("$a = $b = 2; \"$a$b\"", "22"),
+        ("if (($x = 5)) { $x }", "5"),
+        ("$block = { param($n) $n * 2 }; & $block 4", "8"),
+        ("& { 'a'; 'b' } | ForEach-Object { \"<$_>\" }", "<a>|<b>"),
+        ("function f { foreach ($i in 1, 2, 3) { if ($i -eq 2) { return $i } } }; f", "2"),
+        ("$h = @{ b = 1; a = 2 }; ($h.Keys | Sort-Object) -join ','", "a,b"),
+        ("@(1) -is [array]", "True"),
+        ("'x' -isnot [string]", "False"),
+        ("\"$(@(1, 2))\"", "1 2"),
+        ("[string[]]$x = 'a', 1; $x[1].GetType().Name", "String"),
+        (
+            "try { throw [System.InvalidOperationException]::new('bad') } catch [System.InvalidOperationException] { $_.Exception.Message }",
+            "bad",
+        ),
+        ("try { try { throw 'in' } catch { throw } } catch { \"out $_\" }", "out in"),
+        ("try { try { throw 'in' } finally { 'fin' } } catch { \"out $_\" }", "fin|out in"),
+        ("try { throw 'x' } catch { $_.InvocationInfo.ScriptLineNumber }", "1"),
+        ("function f { exit 0 }; 'a'; f; 'b'", "a"),
+        ("$x = @{}; $x['k'] = 1; $x.Count; $x.ContainsKey('K')", "1|True"),
+        ("$l = [System.Collections.ArrayList]@(); $l.Count", "0"),
+        ("'a b'.Split(' ')[1]", "b"),
+        ("(1, 2, 3)[0, 2] -join '-'", "1-3"),
+        (
+            "$o = [pscustomobject]@{ A = 1 }; $o | Add-Member -NotePropertyName B -NotePropertyValue 2; $o.B",
+            "2",
+        ),
+        ("$o = [pscustomobject]@{ A = 1 }; \"$o\"", "@{A=1}"),
+        ("[int]'12' + [int]2.5", "14"),
+        ("@('b', 'a', 'b') | Select-Object -Unique", "b|a"),
+        ("(@([pscustomobject]@{ n = 2 }, [pscustomobject]@{ n = 1 }) | Sort-Object n).n -join ','", "1,2"),
+        ("function f { param($x)\n begin { 'b' } process { \"p$_\" } end { 'e' } }; 1, 2 | f", "b|p1|p2|e"),
+        ("$x = $null; $x.Count", "0"),
+        ("$error.Clear(); Write-Error 'e' -ErrorAction SilentlyContinue; $error.Count", "1"),
+        (
+            "function f { [CmdletBinding()] param([string]$A)\n $PSBoundParameters.ContainsKey('A') }; f; f -A 1",
+            "False|True",
+        ),
+        ("$a, $b = 'x', 'y'; \"$b$a\"", "yx"),
+        ("'{0:N2}|{1:yyyy}' -f 3.14159, (Get-Date)", "3.14|2026"),
+        ("Set-StrictMode -Version Latest; try { (5).Count } catch { 'strict' }", "strict"),
+        ("Set-StrictMode -Version Latest; @(5).Count", "1"),
+        ("$i = 5; $i -= 2; $i *= 3; $i", "9"),
+        ("[regex]::Escape('a.b')", "a\\.b"),
+        ("'abc'[0]", "a"),
+        ("(Get-Date '2026-01-02').ToString('yyyyMMdd')", "20260102"),
+        ("[Math]::Floor(2.7)", "2"),
+        ("$s = 'x'; $s += 'y'; $s", "xy"),
+        ("if (@() -or @(0)) { 1 } else { 2 }", "2"),
+        ("'a' , 'b' | ForEach-Object -Process { $_.ToUpper() }", "A|B"),
+    ]);
+}
+
+#[test]
 fn an_error_that_nobody_catches_shows_in_the_exit_code() {
     let thrown = ended("'before'; throw 'broken'; 'after'");
     assert_eq!((thrown.exit, thrown.stdout.as_str()), (1, "before\n"));

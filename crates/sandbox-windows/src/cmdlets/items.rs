@@ -2,7 +2,7 @@
 
 use super::cmdlet;
 use crate::{
-    machine::Rule,
+    machine::{Certificate, Rule},
     run::{
         Run,
         call::{Call, Cmdlet},
@@ -22,6 +22,13 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("New-Item", Shell, "Path | ItemType Force? Name Value", new_item),
     cmdlet!("Get-ItemProperty", Shell, "Path Name | LiteralPath", get_item_property),
     cmdlet!("Get-ItemPropertyValue", Shell, "Path Name! | LiteralPath", get_item_property_value),
+    cmdlet!("Export-Certificate", Shell, "| Cert! FilePath! Type Force? NoClobber?", export_certificate),
+    cmdlet!(
+        "Import-PfxCertificate",
+        Shell,
+        "FilePath! CertStoreLocation! | Password Exportable?",
+        import_pfx
+    ),
     cmdlet!("Get-Acl", Shell, "Path | LiteralPath", get_acl),
     cmdlet!("Set-Acl", Shell, "Path AclObject! | LiteralPath", set_acl),
 ];
@@ -377,6 +384,47 @@ fn get_item_property_value(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         out.push(run.member(&object, &name)?);
     }
     Ok(out)
+}
+
+fn export_certificate(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    if call.text("Type").is_some_and(|kind| !kind.eq_ignore_ascii_case("CERT")) {
+        return unknown(call.line, "Export-Certificate of another type than CERT");
+    }
+    let path = call.text("FilePath").unwrap_or_default();
+    for certificate in call.input_or("Cert") {
+        let data = statics::bytes(call.line, &run.member(&certificate, "RawData")?)?;
+        run.machine.files.insert(path.clone(), data);
+    }
+    Ok(file(run, &path, false).unwrap_or_default())
+}
+
+fn import_pfx(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    let (path, store) =
+        (call.text("FilePath").unwrap_or_default(), call.text("CertStoreLocation").unwrap_or_default());
+    let Place::Certificates { store: Some(store), thumbprint: None } = place(call.line, &store)? else {
+        return unknown(call.line, format!("an import to {store}"));
+    };
+    let Some(data) = run.machine.files.get(&path).cloned() else {
+        return failed("System.IO.FileNotFoundException", format!("The PFX file {path} could not be found."));
+    };
+    let password = match call.get("Password") {
+        Some(Value::Secure(password)) => password.to_string(),
+        _ => String::new(),
+    };
+    let spec = u8::from(!run.machine.faults.cng_import);
+    let Ok(mut certificate) = Certificate::from_pfx(&data, &password, spec) else {
+        return failed(
+            "System.ComponentModel.Win32Exception",
+            "The PFX file you are trying to import requires either a different password or membership in an Active Directory principal to which it is protected.",
+        );
+    };
+    if let Some(key) = &mut certificate.key {
+        key.exportable = call.on("Exportable");
+    }
+    let object = run.certificate_object(&certificate);
+    run.machine.changes.push(format!("import certificate {} into {store}", certificate.thumbprint));
+    run.machine.install(&store, certificate);
+    Ok(vec![object])
 }
 
 fn get_acl(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {

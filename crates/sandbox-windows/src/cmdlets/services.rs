@@ -20,6 +20,7 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Get-CimInstance", Shell, "ClassName | Filter Query Property", get_cim_instance),
     cmdlet!("Get-WmiObject", Shell, "Class | Filter", get_cim_instance),
     cmdlet!("Get-Process", Shell, "Name | Id", get_process),
+    cmdlet!("iisreset", Shell, "| Words*", iis_reset),
     cmdlet!("certutil", Shell, "| Words*", certutil),
 ];
 
@@ -208,6 +209,16 @@ fn get_process(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let message = format!("Cannot find a process with the process identifier {wanted}.");
     call.complain(run, Failure::new("Microsoft.PowerShell.Commands.ProcessCommandException", message))?;
     Ok(Vec::new())
+}
+
+fn iis_reset(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    if !run.machine.roles.web {
+        return unknown(call.line, "iisreset on a machine without IIS");
+    }
+    run.machine.start("W3SVC");
+    run.machine.changes.push("iisreset".to_owned());
+    run.set_variable("script:LASTEXITCODE", Value::Int(0))?;
+    Ok(vec![Value::text("Internet services successfully restarted")])
 }
 
 /// `certutil -store`, `-delstore` and `-importpfx`, as `setup.md` 2.1 and C3 use them.

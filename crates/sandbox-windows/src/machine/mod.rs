@@ -220,6 +220,22 @@ impl Machine {
             .any(|rule| rule.allows && rule.account.eq_ignore_ascii_case(account))
     }
 
+    /// The certificate that CRM finds by its subject in `My`, and whose key it can use (`setup.md` 2.1).
+    ///
+    /// Errors as CRM says them: `Private key not found` with two of one subject, without a key, or with a
+    /// `KeySpec` other than 1.
+    pub fn find_by_subject(&self, subject: &str) -> Result<&Certificate, &'static str> {
+        let mut found = self.certificates.iter().filter(|one| {
+            one.store.eq_ignore_ascii_case("My") && one.certificate.subject.eq_ignore_ascii_case(subject)
+        });
+        match (found.next(), found.next()) {
+            (Some(one), None) if one.certificate.key.as_ref().is_some_and(|key| key.spec == 1) => {
+                Ok(&one.certificate)
+            }
+            _ => Err("Private key not found"),
+        }
+    }
+
     /// A service by its name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name.eq_ignore_ascii_case(name))

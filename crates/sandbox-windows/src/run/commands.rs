@@ -230,6 +230,10 @@ impl Run<'_> {
             self.bind_one(parameter, value)?;
         }
         let mut rest = rest.into_iter();
+        let mut given = Names::default();
+        for name in &bound {
+            given.set(name, self.raw_variable(name).cloned().unwrap_or(Value::Null));
+        }
         for parameter in &block.parameters {
             if bound.iter().any(|name| name.eq_ignore_ascii_case(&parameter.name)) {
                 continue;
@@ -238,6 +242,8 @@ impl Run<'_> {
                 && let Some(value) = rest.next()
             {
                 self.bind_one(parameter, value)?;
+                given
+                    .set(&parameter.name, self.raw_variable(&parameter.name).cloned().unwrap_or(Value::Null));
             } else if let Some(default) = &parameter.default {
                 let value = self.eval(default)?;
                 self.bind_one(parameter, value)?;
@@ -259,6 +265,7 @@ impl Run<'_> {
                 self.set_variable(&parameter.name, empty)?;
             }
         }
+        self.set_variable("PSBoundParameters", convert::table(given))?;
         self.set_variable("args", Value::array(rest.collect()))
     }
 

@@ -104,6 +104,9 @@ pub(crate) fn cast(line: usize, name: &str, value: &Value) -> Ran {
                 }
             }
         },
+        list if list == "collections.arraylist" || list.starts_with("collections.generic.list[") => {
+            Value::List(Rc::new(RefCell::new(value.elements())))
+        }
         "char" => Value::text(value.show()),
         "datetime" => match value {
             Value::Date { .. } => value.clone(),

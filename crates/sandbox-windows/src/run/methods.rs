@@ -21,6 +21,7 @@ impl Run<'_> {
                     ),
                 );
             }
+            (Value::Null | Value::Nothing, "count" | "length") => Value::Int(0),
             (Value::Null | Value::Nothing, _) => Value::Null,
             (Value::Text(text) | Value::Secure(text), "length") => Value::int(text.chars().count()),
             (Value::Array(_) | Value::List(_) | Value::Bytes(_), "length" | "count" | "longlength") => {
@@ -60,7 +61,7 @@ impl Run<'_> {
                 }
                 match (object.properties.get(name), &object.native) {
                     (Some(value), _) => value.clone(),
-                    (None, _) if lower == "count" || lower == "length" => Value::Int(1),
+                    (None, _) if lower == "count" || lower == "length" => return self.single(of, name),
                     (None, Native::Custom) if self.strict => return missing(of, name),
                     (None, Native::Custom) => Value::Null,
                     (None, _) => return unknown(self.line, format!("{name} of {}", object.class)),
@@ -77,9 +78,14 @@ impl Run<'_> {
             }
             (Value::Type(class), "fullname") => Value::text(class),
             (Value::Type(class), "name") => Value::text(class.rsplit('.').next().unwrap_or(class)),
-            (_, "count" | "length") => Value::Int(1),
+            (_, "count" | "length") => return self.single(of, name),
             _ => return unknown(self.line, format!("{name} of {}", of.class())),
         })
+    }
+
+    /// `Count` of what is no collection: 1, and an error in strict mode, as in 5.1.
+    fn single(&self, of: &Value, name: &str) -> Ran {
+        if self.strict { missing(of, name) } else { Ok(Value::Int(1)) }
     }
 
     fn date_member(&self, at: jiff::Timestamp, utc: bool, name: &str) -> Ran {
@@ -230,6 +236,20 @@ impl Run<'_> {
             (Value::List(values), "clear") => {
                 values.borrow_mut().clear();
                 Ok(Value::Null)
+            }
+            (Value::Array(values), "find") => {
+                let property = match text(0).to_ascii_lowercase().as_str() {
+                    "findbysubjectdistinguishedname" => "Subject",
+                    "findbythumbprint" => "Thumbprint",
+                    other => return unknown(line, format!("Find by {other}")),
+                };
+                let mut found = Vec::new();
+                for value in values.borrow().iter() {
+                    if self.member(value, property)?.show().eq_ignore_ascii_case(&text(1)) {
+                        found.push(value.clone());
+                    }
+                }
+                Ok(Value::array(found))
             }
             (Value::Array(_), "add" | "remove") => failed(
                 "System.NotSupportedException",

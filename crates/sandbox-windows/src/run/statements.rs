@@ -50,6 +50,10 @@ impl Run<'_> {
         }
         let mut out = Vec::new();
         self.statement(statement, &mut out)?;
+        // `$a = $b = 1` and `($a = 1)`: an assignment in the place of a value has one.
+        if let StmtKind::Assign { target, .. } = &statement.kind {
+            return self.eval(target);
+        }
         Ok(if out.is_empty() { Value::Nothing } else { Value::gathered(out) })
     }
 

@@ -75,10 +75,8 @@ impl Reader<'_> {
         let mut command = Command {
             line: line_of(node),
             name: match named(name).into_iter().next() {
-                Some(inner)
-                    if name.kind() == "command_name_expr"
-                        && !matches!(inner.kind(), "command_name" | "path_command_name") =>
-                {
+                Some(inner) if inner.kind() == "path_command_name" => self.word(inner)?,
+                Some(inner) if name.kind() == "command_name_expr" && inner.kind() != "command_name" => {
                     self.expression(inner)?
                 }
                 _ => self.bare_word(name),

@@ -127,6 +127,10 @@ impl Reader<'_> {
         if !rest.is_empty() {
             pieces.push(Expr { line, kind: ExprKind::Text(unescape(rest)) });
         }
+        // A lone variable is its value, not its text.
+        if pieces.len() == 1 {
+            return Ok(pieces.remove(0));
+        }
         Ok(Expr { line, kind: ExprKind::Expand(pieces) })
     }
 }
