@@ -12,6 +12,7 @@ mod cmdlets;
 mod machine;
 mod run;
 mod script;
+mod winrm;
 
 pub use machine::{
     Adfs, AdfsClient, AdfsPermission, AppPool, Bad, Certificate, CrmCertificate, CrmServer, Deployment,
@@ -19,3 +20,4 @@ pub use machine::{
     Roles, Rule, Service, Stored,
 };
 pub use run::{EMULATOR, Ended, run};
+pub use winrm::{Answer, Shells};
