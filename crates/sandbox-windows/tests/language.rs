@@ -208,6 +208,8 @@ fn what_is_not_known_is_named_with_its_line_and_never_caught() {
         ("if ($false) { class A { } }", "line 1: "),
         ("\n[Nonsense]::Go()", "line 2: [Nonsense]::Go"),
         ("Get-Date -Nonsense 1", "the parameter -Nonsense of Get-Date"),
+        ("\ntry { [string] | ConvertTo-Json } catch { 'hidden' }", "line 2: a System.RuntimeType as JSON"),
+        ("Remove-Item C:\\x -WhatIf", "-WhatIf or -Confirm of Remove-Item"),
         ("'a'.Nonsense()", "the method nonsense of System.String"),
         ("(Get-Date).Nonsense", "Nonsense of System.DateTime"),
         ("if (", "line 1"),

@@ -16,12 +16,7 @@ use crate::{
 
 pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Get-AdfsClient", Adfs, "Name | ClientId", get_client),
-    cmdlet!(
-        "Add-AdfsClient",
-        Adfs,
-        "ClientId! Name! RedirectUri! | Description ClientType PassThru?",
-        add_client
-    ),
+    cmdlet!("Add-AdfsClient", Adfs, "ClientId! Name! RedirectUri! | Description PassThru?", add_client),
     cmdlet!(
         "Set-AdfsClient",
         Adfs,

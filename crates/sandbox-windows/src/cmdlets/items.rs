@@ -14,12 +14,12 @@ use crate::{
 };
 
 pub(super) const CMDLETS: &[Cmdlet] = &[
-    cmdlet!("Get-ChildItem", Shell, "Path Filter | LiteralPath Recurse? File? Force?", get_child_item),
+    cmdlet!("Get-ChildItem", Shell, "Path Filter | LiteralPath Force?", get_child_item),
     cmdlet!("Get-Item", Shell, "Path | LiteralPath Force?", get_item),
-    cmdlet!("Test-Path", Shell, "Path | LiteralPath PathType", test_path),
+    cmdlet!("Test-Path", Shell, "Path | LiteralPath", test_path),
     cmdlet!("Remove-Item", Shell, "Path | LiteralPath DeleteKey? Force? Recurse?", remove_item),
     cmdlet!("Move-Item", Shell, "Path Destination | LiteralPath Force?", move_item),
-    cmdlet!("New-Item", Shell, "Path | ItemType Force? Name Value", new_item),
+    cmdlet!("New-Item", Shell, "Path | ItemType Force?", new_item),
     cmdlet!("Get-ItemProperty", Shell, "Path Name | LiteralPath", get_item_property),
     cmdlet!("Get-ItemPropertyValue", Shell, "Path Name! | LiteralPath", get_item_property_value),
     cmdlet!("Export-Certificate", Shell, "| Cert! FilePath! Type Force? NoClobber?", export_certificate),

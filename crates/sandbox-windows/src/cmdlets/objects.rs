@@ -18,14 +18,9 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
         "FilterScript Value | Property EQ? NE? Like? Match? In? Contains? GT? LT? InputObject",
         where_object
     ),
-    cmdlet!(
-        "Select-Object",
-        Shell,
-        "Property | First Last Skip ExpandProperty Unique? ExcludeProperty InputObject",
-        select
-    ),
+    cmdlet!("Select-Object", Shell, "Property | First Last Skip ExpandProperty Unique? InputObject", select),
     cmdlet!("Sort-Object", Shell, "Property | Descending? Unique? InputObject", sort),
-    cmdlet!("Group-Object", Shell, "Property | AsHashTable? NoElement? AsString? InputObject", group),
+    cmdlet!("Group-Object", Shell, "Property | AsHashTable? InputObject", group),
     cmdlet!("Measure-Object", Shell, "Property | Sum? Maximum? Minimum? Average? InputObject", measure),
     cmdlet!(
         "Add-Member",
@@ -33,7 +28,7 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
         "MemberType Name Value | NotePropertyName NotePropertyValue NotePropertyMembers InputObject Force? PassThru?",
         add_member
     ),
-    cmdlet!("Compare-Object", Shell, "ReferenceObject DifferenceObject | Property", compare),
+    cmdlet!("Compare-Object", Shell, "ReferenceObject DifferenceObject", compare),
     cmdlet!("ConvertTo-Json", Shell, "InputObject | Depth Compress?", to_json),
     cmdlet!("ConvertFrom-Json", Shell, "InputObject", from_json),
     cmdlet!("New-Object", Shell, "TypeName ArgumentList | Property", new_object),

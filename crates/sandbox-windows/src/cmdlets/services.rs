@@ -17,7 +17,7 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Restart-Service", Shell, "Name | Force? PassThru?", restart_service),
     cmdlet!("Start-Service", Shell, "Name | PassThru?", start_service),
     cmdlet!("Stop-Service", Shell, "Name | Force? PassThru?", stop_service),
-    cmdlet!("Get-CimInstance", Shell, "ClassName | Filter Query Property", get_cim_instance),
+    cmdlet!("Get-CimInstance", Shell, "ClassName | Filter Property", get_cim_instance),
     cmdlet!("Get-WmiObject", Shell, "Class | Filter", get_cim_instance),
     cmdlet!("Get-Process", Shell, "Name | Id", get_process),
     cmdlet!("iisreset", Shell, "| Words*", iis_reset),

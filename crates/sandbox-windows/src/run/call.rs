@@ -104,6 +104,10 @@ impl Call {
             };
             call.bound.push((bare, value));
         }
+        // Nothing here only says what it would do, and nobody is there to be asked.
+        if call.on("WhatIf") || call.on("Confirm") {
+            return unknown(line, format!("-WhatIf or -Confirm of {}", cmdlet.name));
+        }
         for parameter in positional.split_whitespace().map(bare) {
             if !call.has(parameter) && !call.rest.is_empty() {
                 let value = call.rest.remove(0);

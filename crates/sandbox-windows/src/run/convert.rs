@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
 use super::{
-    flow::{Ran, failed, runtime, unknown},
+    flow::{Ran, failed, unknown},
     value::{Names, Native, Value},
 };
 
@@ -212,10 +212,10 @@ pub(crate) fn to_json(value: &Value, depth: i64) -> Ran<serde_json::Value> {
         Value::Hash(names) => members(&names.borrow())?,
         Value::Object(object) => match object.borrow().native {
             Native::Custom | Native::Known => members(&object.borrow().properties)?,
-            _ => return runtime(format!("the emulator does not write a {} as JSON", object.borrow().class)),
+            _ => return unknown(0, format!("a {} as JSON", object.borrow().class)),
         },
         Value::Type(_) | Value::Block(_) | Value::Secure(_) | Value::Span(_) => {
-            return runtime(format!("the emulator does not write a {} as JSON", value.class()));
+            return unknown(0, format!("a {} as JSON", value.class()));
         }
     })
 }

@@ -68,7 +68,8 @@ pub fn run(script: &str, stdin_json: &serde_json::Value, machine: &mut Machine) 
             exit = 1;
         }
         Err(Flow::Unknown { line, what }) => {
-            run.stderr.push_str(&format!("emulator: line {}: {what}\n", line.max(run.line.min(line))));
+            run.stderr
+                .push_str(&format!("emulator: line {}: {what}\n", if line == 0 { run.line } else { line }));
             exit = EMULATOR;
         }
     }
