@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sandbox-identity", &["sandbox-kit"]),
     ("sandbox-graph", &["sandbox-kit"]),
     ("sandbox-organization", &["sandbox-kit"]),
+    ("sandbox-windows", &[]),
     ("sandbox", &["sandbox-graph", "sandbox-identity", "sandbox-kit", "sandbox-organization"]),
     (
         "simulation",
