@@ -1,5 +1,10 @@
 //! An organization without claims: Kerberos and NTLM against a real domain controller and a real web server.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says by panicking what is wrong, and by a line what it could not try"
+)]
 
 mod support;
 
@@ -73,6 +78,10 @@ fn says(ended: &Ended, code: i32, parts: &[&str]) {
 
 #[test]
 fn kerberos_first_and_ntlm_where_it_is_not_possible() {
+    if !Domain::is_possible() {
+        eprintln!("this machine lets nobody mount a file system: not tried here");
+        return;
+    }
     let stage = Stage::set();
     let control = Control::of(&stage.sandbox);
     let password = stage.with_password("svc-hybridge", "Correct-Horse-7");

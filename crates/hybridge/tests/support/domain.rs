@@ -27,6 +27,15 @@ impl Domain {
     /// The organization's address in it.
     pub(crate) const ORGANIZATION: &str = "https://crm.contoso.test/Contoso/";
 
+    /// Whether this machine lets the domain have mounts and processes of its own.
+    pub(crate) fn is_possible() -> bool {
+        let tried = Command::new("unshare")
+            .args(["--mount", "--pid", "--fork", "--kill-child"])
+            .args(["sh", "-c", "mount -t tmpfs tmpfs /mnt && mount --bind /etc/hosts /etc/hosts"])
+            .output();
+        tried.is_ok_and(|tried| tried.status.success())
+    }
+
     /// Starts both on a loopback address of their own. Needs root, for the ports below 1024.
     pub(crate) fn start(sandbox: &Sandbox) -> Self {
         let id = std::process::id().to_be_bytes();
