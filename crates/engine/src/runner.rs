@@ -37,7 +37,7 @@ const REFRESH_AFTER_TROUBLE: Duration = Duration::from_secs(30);
 const RUNS_PER_SECOND: f64 = 33.0;
 /// With change notifications the timer is only the safety net, and runs this much slower.
 const SLOWER_WITH_NOTIFICATIONS: u32 = 10;
-/// Wake-ups that may be waiting; more are not lost, as the sender is told to send them again.
+/// Wake-ups that may be waiting; one more is passed over, and the timer brings what it would have hurried.
 const WAKE_UPS: usize = 10_000;
 
 /// A reason to run a lane before its time.

@@ -42,13 +42,24 @@ pub(crate) struct Incoming<'a> {
     /// What the current page has led to and is not committed yet.
     pending: Commit,
     page_size: u32,
+    began: Timestamp,
     pub(crate) tally: Tally,
 }
 
 impl<'a> Incoming<'a> {
     pub(crate) fn new(engine: &'a Engine, lane: LaneId, epoch: Epoch, mailbox: &'a Mailbox) -> Self {
         let page_size = engine.options.page_size;
-        Self { engine, lane, epoch, mailbox, pending: Commit::default(), page_size, tally: Tally::new() }
+        let began = engine.clock.now();
+        Self {
+            engine,
+            lane,
+            epoch,
+            mailbox,
+            pending: Commit::default(),
+            page_size,
+            began,
+            tally: Tally::new(),
+        }
     }
 
     /// Recovers what an interrupted run left, tries again what is due, then reads until nothing is left.
@@ -110,7 +121,8 @@ impl<'a> Incoming<'a> {
             return Ok(());
         }
         self.engine.store.commit(self.lane, self.epoch, &commit).await?;
-        for decision in &commit.decisions {
+        // That a message was moved since is stored with its decision, and decides nothing anew.
+        for decision in commit.decisions.iter().filter(|decision| decision.decided >= self.began) {
             *self.tally.entry(decision.outcome.name()).or_default() += 1;
             self.engine.metrics.decided(decision);
             self.engine.observer.decided(decision);
