@@ -1,7 +1,7 @@
 //! An emulated Windows estate: machines on which Windows PowerShell 5.1 scripts really run.
 //!
-//! The scripts with which Hybridge sets up and rotates the trust of Dynamics 365 on-premises
-//! (`setup.md` 2, 5 and 6) are tested by execution: [`run()`] reads a script with the PowerShell grammar of
+//! It is made for the scripts that will set up and rotate the trust of Dynamics 365 on-premises on its servers
+//! (`setup.md` 2, 5 and 6), so that they are tested by execution; there are none yet. [`run()`] reads a script with the PowerShell grammar of
 //! tree-sitter, walks its tree, and lets its cmdlets act on a [`Machine`]. An [`Estate`] is several machines
 //! that share one configuration database. What the emulator does not know is an error that names it and its
 //! line, with the exit code [`EMULATOR`]; no `catch` of a script hides it.

@@ -73,9 +73,10 @@ pub(crate) async fn look_after(config: &Config) -> Result<i64> {
     let left = days(now, certificate.valid_until());
     let state = under_way(config)?;
     let ending = state.as_ref().is_some_and(|state| state.keep_until.is_some_and(|until| until <= now));
-    let may_renew = config.tenant.renew_certificate && config.tenant.registration_id.is_some();
+    // Without the registration's id an administrator would have to sign in, and nobody sits here.
+    let alone = config.tenant.registration_id.is_some();
     let due = urgency >= Urgency::Due || state.as_ref().is_some_and(|state| state.stage < Stage::Observed);
-    if ending || (may_renew && due) {
+    if alone && (ending || (config.tenant.renew_certificate && due)) {
         let _only_one = lock(config)?;
         let parts = trust::rotation(config).await?;
         let mut journal = trust::journal(config)?;
