@@ -135,8 +135,14 @@ impl Step for MailboxRoles {
 
 async fn change(site: &Site, now: &[Value], wanted: &[Value]) -> Result<(), Obstacle> {
     let app_id = site.client_id()?;
+    let surplus = || now.iter().filter(|role| !wanted.contains(role));
     // What is needed comes before what is not needed goes: at no moment is there less than there has to be.
     for missing in wanted.iter().filter(|role| !now.contains(role)) {
+        // But for a name that is taken: Exchange Online takes no second assignment of it.
+        if surplus().any(|role| text(role, "name").eq_ignore_ascii_case(text(missing, "name"))) {
+            let name = text(missing, "name");
+            site.exchange().remove("Remove-ManagementRoleAssignment", name).await.map_err(exchange)?;
+        }
         let mut parameters =
             json!({ "App": app_id, "Role": text(missing, "role"), "Name": text(missing, "name") });
         if let (Some(scope), Some(parameters)) =
@@ -146,8 +152,11 @@ async fn change(site: &Site, now: &[Value], wanted: &[Value]) -> Result<(), Obst
         }
         site.exchange().run("New-ManagementRoleAssignment", parameters).await.map_err(exchange)?;
     }
-    for surplus in now.iter().filter(|role| !wanted.contains(role)) {
+    for surplus in surplus() {
         let name = text(surplus, "name");
+        if wanted.iter().any(|role| text(role, "name").eq_ignore_ascii_case(name)) {
+            continue;
+        }
         site.exchange().remove("Remove-ManagementRoleAssignment", name).await.map_err(exchange)?;
     }
     Ok(())
