@@ -8,10 +8,12 @@
 pub mod acme;
 mod exchange;
 mod journal;
+pub mod native;
 mod plan;
 pub mod purpose;
 pub mod rotation;
 mod run;
+pub mod servers;
 mod site;
 mod step;
 mod steps;

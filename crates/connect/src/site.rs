@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{Exchange, Obstacle};
+use crate::{Exchange, Obstacle, native::Native};
 
 /// What is to be connected.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Deployment {
     pub permissions: Vec<String>,
     /// Where Graph sends change notifications.
     pub notification_url: Option<Url>,
+    /// What Dynamics' own synchronization needs, where it is to work.
+    pub native: Option<Native>,
 }
 
 /// The two ids of an app registration.
@@ -118,6 +120,18 @@ impl Site {
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// What Dynamics' own synchronization needs.
+    ///
+    /// # Errors
+    /// When the configuration says nothing about it.
+    pub fn native(&self) -> Result<&Native, Obstacle> {
+        self.deployment().native.as_ref().ok_or_else(|| Obstacle::ByHand {
+            what: "the configuration does not name the servers".to_owned(),
+            how: "Add [native] with the organization's unique name and [[native.servers]] with each server's name and duties."
+                .to_owned(),
+        })
     }
 
     pub(crate) fn settling(&self) -> Duration {

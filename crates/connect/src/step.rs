@@ -21,6 +21,12 @@ pub enum Place {
     Exchange,
     /// The Dynamics organization, through its Web API.
     Organization,
+    /// The Dynamics servers that run the asynchronous service or the web application.
+    CrmServers,
+    /// The deployment server of Dynamics.
+    DeploymentServer,
+    /// The AD FS servers.
+    AdfsServers,
 }
 
 impl fmt::Display for Place {
@@ -30,6 +36,9 @@ impl fmt::Display for Place {
             Self::Directory => "Entra ID",
             Self::Exchange => "Exchange Online",
             Self::Organization => "Dynamics",
+            Self::CrmServers => "the Dynamics servers",
+            Self::DeploymentServer => "the deployment server",
+            Self::AdfsServers => "the AD FS servers",
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Puts together what the steps of the trust work on.
 
+mod native;
+
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use hybridge_connect::rotation::{Files, Form, Parts};
@@ -44,6 +46,7 @@ pub(crate) fn site(config: &Config, file: PathBuf) -> Result<Site> {
             credential,
             permissions: config.connect.permissions.clone(),
             notification_url: config.console.notification_url.clone(),
+            native: native::native(config, &ground.cloud),
         },
         directory,
         exchange,

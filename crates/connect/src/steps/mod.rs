@@ -1,6 +1,7 @@
 //! The steps, in the order in which they are done. A new step is one file and one line here.
 
 mod graph;
+mod native;
 
 use crate::Step;
 
@@ -9,12 +10,15 @@ use crate::Step;
 pub enum Goal {
     /// Hybridge itself, over Microsoft Graph.
     Graph,
+    /// Dynamics' own synchronization, over Exchange Web Services, as long as there is one.
+    Native,
 }
 
 /// The steps that lead to a goal, in order.
 pub fn steps_of(goal: Goal) -> Vec<Box<dyn Step>> {
     match goal {
         Goal::Graph => graph::steps(),
+        Goal::Native => native::steps(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hybridge_connect::servers::Duty;
 use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) console: ConsoleConfig,
     #[serde(default)]
     pub(crate) connect: ConnectConfig,
+    pub(crate) native: Option<NativeConfig>,
     /// The folder that relative paths start from: the file's own.
     #[serde(skip)]
     pub(crate) folder: PathBuf,
@@ -181,6 +183,41 @@ impl Default for ConnectConfig {
             folder: PathBuf::from("connect"),
         }
     }
+}
+
+/// Dynamics' own synchronization over Exchange Web Services, and the servers that it takes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NativeConfig {
+    /// The organization's unique name in the deployment.
+    pub(crate) organization: String,
+    /// Where the token service publishes its metadata, where it is not the cloud's usual place.
+    pub(crate) token_metadata: Option<Url>,
+    #[serde(default)]
+    pub(crate) servers: Vec<ServerConfig>,
+    #[serde(default = "default_powershell")]
+    pub(crate) powershell: PathBuf,
+}
+
+fn default_powershell() -> PathBuf {
+    PathBuf::from("powershell.exe")
+}
+
+/// A Windows server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServerConfig {
+    pub(crate) name: String,
+    pub(crate) duties: Vec<Duty>,
+    pub(crate) reach: ReachName,
+}
+
+/// The way to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ReachName {
+    /// PowerShell on this machine.
+    Here,
 }
 
 impl Config {
