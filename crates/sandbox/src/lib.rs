@@ -9,6 +9,7 @@ pub mod company;
 mod control;
 pub mod faults;
 pub mod import;
+mod native;
 mod outbound;
 mod serve;
 mod world;
