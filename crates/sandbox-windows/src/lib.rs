@@ -19,5 +19,5 @@ pub use machine::{
     Estate, Exchange, Faults, Key, KeyFile, Machine, OnlinePrincipal, OnlineRole, OnlineScope, Organization,
     Roles, Rule, Service, Stored,
 };
-pub use run::{EMULATOR, Ended, run};
+pub use run::{EMULATOR, Ended, powershell, run};
 pub use winrm::{Answer, Shells};
