@@ -22,7 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sandbox-graph", &["sandbox-kit"]),
     ("sandbox-organization", &["sandbox-kit"]),
     ("sandbox-windows", &[]),
-    ("sandbox", &["sandbox-graph", "sandbox-identity", "sandbox-kit", "sandbox-organization"]),
+    (
+        "sandbox",
+        &["sandbox-graph", "sandbox-identity", "sandbox-kit", "sandbox-organization", "sandbox-windows"],
+    ),
     (
         "simulation",
         &["console", "core", "dynamics", "engine", "graph", "identity", "net", "odata", "sandbox", "store"],

@@ -62,6 +62,9 @@ impl Drop for InFlight<'_> {
 }
 
 impl Organization {
+    /// The organization's unique name in its deployment, whatever its name for people becomes.
+    pub const UNIQUE_NAME: &'static str = "contoso";
+
     /// An organization with its one row, the root business unit, the role System Administrator and a
     /// service account (`CONTOSO\svc-hybridge`) that has it.
     pub fn new(setup: OrganizationSetup) -> Arc<Self> {

@@ -96,9 +96,7 @@ fn change(run: &mut Run<'_>, call: &Call, what: &str) -> Ran<Vec<Value>> {
             continue;
         }
         if what == "stopped" {
-            for service in run.machine.services.iter_mut().filter(|service| service.name == name) {
-                "Stopped".clone_into(&mut service.state);
-            }
+            run.machine.stop(&name);
         } else if what == "restarted" || run.machine.service(&name).is_some_and(|one| one.state != "Running")
         {
             run.machine.start(&name);
