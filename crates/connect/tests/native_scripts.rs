@@ -21,7 +21,8 @@ fn servers() -> Servers {
 
 macro_rules! script {
     ($name:literal) => {{
-        static SCRIPT: Script = Script { name: $name, text: include_str!(concat!("../scripts/", $name, ".ps1")) };
+        static SCRIPT: Script =
+            Script { name: $name, text: include_str!(concat!("../scripts/", $name, ".ps1")) };
         &SCRIPT
     }};
 }
@@ -46,7 +47,11 @@ async fn a_server_tells_what_it_is() {
     let script = script!("server-inventory");
     let state = told(&servers, "CRM01", (script, Mode::Probe), json!({})).await;
     assert_eq!((state["computer"].as_str(), state["powershell"].as_i64()), (Some("CRM01"), Some(5)));
-    assert_eq!((state["elevated"].as_bool(), state["snapin"].as_bool()), (Some(true), Some(false)), "{state}");
+    assert_eq!(
+        (state["elevated"].as_bool(), state["snapin"].as_bool()),
+        (Some(true), Some(false)),
+        "{state}"
+    );
     assert_eq!(state["services"].as_array().unwrap().len(), 2, "{state}");
     let state = told(&servers, "CRMDEP", (script, Mode::Probe), json!({})).await;
     assert_eq!(state["snapin"], true);
@@ -199,5 +204,8 @@ async fn what_a_server_does_not_reach_is_told() {
     assert_eq!(state, json!({ "https://a.test/": "reached", "https://b.test/": "reached" }));
     servers.estate().machine("CRM01").unwrap().faults.old_tls = true;
     let state = told(&servers, "CRM01", (outbound, Mode::Probe), data).await;
-    assert!(state["https://a.test/"].as_str().unwrap().contains("underlying connection was closed"), "{state}");
+    assert!(
+        state["https://a.test/"].as_str().unwrap().contains("underlying connection was closed"),
+        "{state}"
+    );
 }

@@ -42,7 +42,12 @@ impl Here {
 
 #[async_trait]
 impl Powershell for Here {
-    async fn start(&self, server: &str, arguments: &[String], input: &SecretString) -> Result<Ended, Obstacle> {
+    async fn start(
+        &self,
+        server: &str,
+        arguments: &[String],
+        input: &SecretString,
+    ) -> Result<Ended, Obstacle> {
         self.ended(arguments, input).await.map_err(|error| {
             Trouble::new(
                 Class::Denied,

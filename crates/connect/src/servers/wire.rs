@@ -54,7 +54,12 @@ pub trait Powershell: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// When the server can't be reached, or it can't be started there.
-    async fn start(&self, server: &str, arguments: &[String], input: &SecretString) -> Result<Ended, Obstacle>;
+    async fn start(
+        &self,
+        server: &str,
+        arguments: &[String],
+        input: &SecretString,
+    ) -> Result<Ended, Obstacle>;
 }
 
 /// The way to a server through its PowerShell.

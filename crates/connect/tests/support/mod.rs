@@ -14,24 +14,24 @@ use serde_json::Value;
 
 /// An estate that a test and its servers share.
 #[derive(Debug, Clone)]
-pub struct Servers(Arc<Mutex<Estate>>);
+pub(crate) struct Servers(Arc<Mutex<Estate>>);
 
 impl Servers {
-    pub fn new(estate: Estate) -> Self {
+    pub(crate) fn new(estate: Estate) -> Self {
         Self(Arc::new(Mutex::new(estate)))
     }
 
-    pub fn estate(&self) -> MutexGuard<'_, Estate> {
+    pub(crate) fn estate(&self) -> MutexGuard<'_, Estate> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The way to every machine of the estate.
-    pub fn reach(&self) -> Arc<dyn Reach> {
+    pub(crate) fn reach(&self) -> Arc<dyn Reach> {
         Arc::new(Through(self.clone()))
     }
 
     /// Runs a script on a machine, as a step does.
-    pub async fn run(
+    pub(crate) async fn run(
         &self,
         server: &str,
         (script, mode): (&'static Script, Mode),
@@ -45,7 +45,12 @@ impl Servers {
 
 #[async_trait]
 impl Powershell for Servers {
-    async fn start(&self, server: &str, arguments: &[String], input: &SecretString) -> Result<Ended, Obstacle> {
+    async fn start(
+        &self,
+        server: &str,
+        arguments: &[String],
+        input: &SecretString,
+    ) -> Result<Ended, Obstacle> {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let mut estate = self.estate();
         let Some(machine) = estate.machine(server) else {

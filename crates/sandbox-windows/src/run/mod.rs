@@ -59,10 +59,15 @@ pub fn powershell(arguments: &[&str], stdin: &str, machine: &mut Machine) -> End
                 words.next();
             }
             "-encodedcommand" | "-enc" | "-e" => {
-                let script = words.next().and_then(|text| methods::unbase64(text).ok()).and_then(|bytes| utf16(&bytes));
+                let script = words
+                    .next()
+                    .and_then(|text| methods::unbase64(text).ok())
+                    .and_then(|bytes| utf16(&bytes));
                 return match script {
                     Some(script) => run_text(&script, stdin.to_owned(), machine),
-                    None => refused("cannot process the command because the value specified with -EncodedCommand is not properly encoded"),
+                    None => refused(
+                        "cannot process the command because the value specified with -EncodedCommand is not properly encoded",
+                    ),
                 };
             }
             "-command" | "-c" if words.next() == Some(&"-") => {
