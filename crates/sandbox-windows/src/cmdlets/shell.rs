@@ -191,7 +191,6 @@ fn module_is_there(run: &Run<'_>, name: &str) -> bool {
     match name.to_ascii_lowercase().as_str() {
         "webadministration" => run.machine.roles.web,
         "adfs" => run.machine.roles.adfs,
-        "exchangeonlinemanagement" => run.machine.exchange.is_some(),
         "pki" | "microsoft.powershell.security" | "microsoft.powershell.utility" => true,
         _ => false,
     }

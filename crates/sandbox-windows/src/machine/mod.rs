@@ -3,7 +3,7 @@
 mod certificate;
 mod deployment;
 mod estate;
-mod exchange;
+mod issuer;
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ pub use self::{
     certificate::{Bad, Certificate, Key},
     deployment::{Adfs, AdfsClient, AdfsPermission, CrmCertificate, CrmServer, Deployment, Organization},
     estate::{Estate, EstateSetup},
-    exchange::{Exchange, OnlinePrincipal, OnlineRole, OnlineScope},
+    issuer::NoIssuer,
 };
 
 /// What a machine is there for.
@@ -99,6 +99,9 @@ pub struct Service {
     pub state: String,
     /// When it was started last.
     pub started: Timestamp,
+    /// The certificate that it signs tokens with, as it found it when it was started; `None` for a service that
+    /// signs none.
+    pub issuer: Option<Result<Certificate, NoIssuer>>,
 }
 
 /// An application pool of IIS.
@@ -143,8 +146,6 @@ pub struct Machine {
     pub deployment: Arc<Mutex<Deployment>>,
     /// The AD FS farm's configuration.
     pub adfs: Arc<Mutex<Adfs>>,
-    /// A session with Exchange Online, if there is one on this machine.
-    pub exchange: Option<Arc<Mutex<Exchange>>>,
     /// Every change that a script made, in words.
     pub changes: Vec<String>,
 }
@@ -167,7 +168,6 @@ impl Machine {
             files: BTreeMap::new(),
             deployment: Arc::default(),
             adfs: Arc::default(),
-            exchange: None,
             changes: Vec::new(),
         }
     }
@@ -267,10 +267,11 @@ impl Machine {
     /// Starts a service anew.
     pub fn start(&mut self, name: &str) {
         self.now = self.now.checked_add(SignedDuration::from_secs(1)).unwrap_or(self.now);
-        let now = self.now;
+        let (now, issuer) = (self.now, self.hold(name));
         for service in self.services.iter_mut().filter(|service| service.name.eq_ignore_ascii_case(name)) {
             "Running".clone_into(&mut service.state);
             service.started = now;
+            service.issuer.clone_from(&issuer);
         }
     }
 
@@ -280,7 +281,12 @@ impl Machine {
             account: account.to_owned(),
             state: "Running".to_owned(),
             started: self.now,
+            issuer: None,
         });
+        let issuer = self.hold(name);
+        if let Some(service) = self.services.last_mut() {
+            service.issuer = issuer;
+        }
     }
 
     pub(crate) fn environment(&self, name: &str) -> Option<String> {

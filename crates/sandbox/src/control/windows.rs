@@ -86,8 +86,16 @@ fn machine(machine: &Machine) -> Value {
         .services
         .iter()
         .map(|service| {
-            let told =
-                json!({ "account": service.account, "state": service.state, "started": service.started });
+            let signs_with = service.issuer.as_ref().map(|issuer| match issuer {
+                Ok(certificate) => certificate.thumbprint.clone(),
+                Err(error) => error.to_string(),
+            });
+            let told = json!({
+                "account": service.account,
+                "state": service.state,
+                "started": service.started,
+                "signsWith": signs_with,
+            });
             (service.name.clone(), told)
         })
         .collect();
