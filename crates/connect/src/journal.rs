@@ -2,9 +2,11 @@
 //! the one before it, so that a line that was altered or taken away shows (setup.md 6.3).
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -82,6 +84,26 @@ pub enum JournalError {
     },
 }
 
+/// When steps were changed last, as the log goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    last: Arc<Mutex<BTreeMap<String, Timestamp>>>,
+}
+
+impl Changes {
+    /// When this step was changed last.
+    pub(crate) fn of(&self, step: &str) -> Option<Timestamp> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).get(step).copied()
+    }
+
+    fn note(&self, entry: &Entry) {
+        // What failed may have changed a part.
+        if entry.outcome != Outcome::Begun {
+            self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.step.clone(), entry.at);
+        }
+    }
+}
+
 /// The audit log of a deployment: one file, a JSON object a line.
 #[derive(Debug)]
 pub struct Journal {
@@ -89,6 +111,7 @@ pub struct Journal {
     who: String,
     entries: Vec<Entry>,
     last: String,
+    changes: Changes,
 }
 
 impl Journal {
@@ -97,8 +120,13 @@ impl Journal {
     /// # Errors
     /// When it can't be read, or a line was altered.
     pub fn open(path: &Path, who: impl Into<String>) -> Result<Self, JournalError> {
-        let mut journal =
-            Self { path: path.to_path_buf(), who: who.into(), entries: Vec::new(), last: String::new() };
+        let mut journal = Self {
+            path: path.to_path_buf(),
+            who: who.into(),
+            entries: Vec::new(),
+            last: String::new(),
+            changes: Changes::default(),
+        };
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(journal),
@@ -112,6 +140,7 @@ impl Journal {
             match read {
                 Some(entry) => {
                     journal.last = hash(line);
+                    journal.changes.note(&entry);
                     journal.entries.push(entry);
                 }
                 // The machine died while it wrote its last line; nothing was done after it.
@@ -151,6 +180,7 @@ impl Journal {
         let line = serde_json::to_string(&entry).map_err(|error| self.failed(error.into()))?;
         self.append(&line).map_err(|source| self.failed(source))?;
         self.last = hash(&line);
+        self.changes.note(&entry);
         self.entries.push(entry);
         Ok(())
     }
@@ -166,6 +196,11 @@ impl Journal {
 
     fn failed(&self, source: io::Error) -> JournalError {
         JournalError::File { path: self.path.clone(), source }
+    }
+
+    /// When steps were changed last; it follows what is added.
+    pub fn changes(&self) -> Changes {
+        self.changes.clone()
     }
 
     /// All lines, oldest first.

@@ -19,7 +19,7 @@ mod step;
 mod steps;
 
 pub use exchange::Exchange;
-pub use journal::{Action, Entry, Journal, JournalError, Outcome};
+pub use journal::{Action, Changes, Entry, Journal, JournalError, Outcome};
 pub use plan::{Line, Plan, Verdict, plan};
 pub use run::{Event, Observer, Report, Stopped, apply, undo, verify};
 pub use site::{Deployment, Registration, Settings, SignIn, Site, SiteParts};

@@ -1,9 +1,10 @@
 //! What is to be connected for Dynamics' own synchronization over Exchange Web Services (setup.md section 2).
 
 use hybridge_identity::Cloud;
+use jiff::{SignedDuration, civil::Date};
 use uuid::Uuid;
 
-use crate::servers::Servers;
+use crate::{rotation::Files, servers::Servers};
 
 /// Dynamics in the directory: the principal that carries the certificate (setup.md 0.3).
 pub const DYNAMICS: Uuid = Uuid::from_u128(0x0000_0007_0000_0000_c000_0000_0000_0000);
@@ -20,6 +21,28 @@ pub struct Native {
     pub token_metadata: String,
     /// The servers.
     pub servers: Servers,
+    /// The certificate that Dynamics signs with.
+    pub signing: Signing,
+    /// How long the directory is given to tell all its servers of a new certificate, before Dynamics signs with it
+    /// (setup.md 5.3, R4).
+    pub soak: SignedDuration,
+    /// The domain of the service principal's name for Dynamics, where one is wanted (setup.md E4).
+    pub domain: Option<String>,
+    /// When `MSCRM_CONFIG` was backed up last, as the administrator says (setup.md P8).
+    pub backup: Option<Date>,
+    /// Addresses that the servers have to reach (setup.md P4).
+    pub outbound: Vec<String>,
+}
+
+/// The certificate that Dynamics signs its tokens with (setup.md 2.1), and how a new one is made.
+#[derive(Debug, Clone)]
+pub struct Signing {
+    /// Its file, and the files of its rotation.
+    pub files: Files,
+    /// A new one's common name, without its generation.
+    pub name: String,
+    /// For how many days a new one is valid.
+    pub days: u32,
 }
 
 /// Where the token service publishes its metadata (setup.md 2.4). That of China is unconfirmed; a configuration can
@@ -30,4 +53,15 @@ pub fn token_metadata(cloud: &Cloud) -> &'static str {
         Cloud::UsGovernmentL4 | Cloud::UsGovernmentL5 => "https://login.microsoftonline.us/metadata/json/1",
         Cloud::China => "https://accounts.accesscontrol.chinacloudapi.cn/metadata/json/1",
     }
+}
+
+/// What the servers of Dynamics call, in each cloud (setup.md P4, 2.4).
+pub fn outbound(cloud: &Cloud) -> Vec<String> {
+    let exchange = match cloud {
+        Cloud::Global | Cloud::Custom { .. } => "https://outlook.office365.com/",
+        Cloud::UsGovernmentL4 => "https://outlook.office365.us/",
+        Cloud::UsGovernmentL5 => "https://webmail.apps.mil/",
+        Cloud::China => "https://partner.outlook.cn/",
+    };
+    vec![token_metadata(cloud).to_owned(), exchange.to_owned()]
 }

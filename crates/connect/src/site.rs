@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{Exchange, Obstacle, native::Native};
+use crate::{Changes, Exchange, Obstacle, native::Native};
 
 /// What is to be connected.
 #[derive(Debug, Clone)]
@@ -70,6 +70,8 @@ pub struct SiteParts {
     pub settings: Arc<dyn Settings>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// When steps were changed last.
+    pub changes: Changes,
     /// The first pause before something that was written is read again.
     pub settling: Duration,
 }
@@ -132,6 +134,11 @@ impl Site {
             how: "Add [native] with the organization's unique name and [[native.servers]] with each server's name and duties."
                 .to_owned(),
         })
+    }
+
+    /// When Hybridge changed a step last.
+    pub(crate) fn changed(&self, step: &str) -> Option<Timestamp> {
+        self.parts.changes.of(step)
     }
 
     pub(crate) fn settling(&self) -> Duration {

@@ -162,7 +162,7 @@ impl Obstacle {
             Self::After(step) => Trouble::new(
                 Class::Denied,
                 format!("the step {step} has to be done first"),
-                format!("Run `hybridge connect apply --step {step}`, or without --step for all."),
+                "Run the same command without --step: it does all of them in their order.",
             ),
         }
     }
@@ -183,14 +183,21 @@ pub trait Step: Send + Sync {
     /// What is there and what is wanted. Changes nothing.
     async fn probe(&self, site: &Site) -> Result<Reading, Obstacle>;
 
-    /// Makes what is wanted of what was read. Doing it twice is as good as doing it once.
-    async fn apply(&self, site: &Site, reading: &Reading) -> Result<(), Obstacle>;
+    /// Makes what is wanted of what was read. Doing it twice is as good as doing it once. A step that only looks has
+    /// nothing to do.
+    async fn apply(&self, _site: &Site, _reading: &Reading) -> Result<(), Obstacle> {
+        Ok(())
+    }
 
-    /// Proves the step by using it; how that was done, in words.
-    async fn verify(&self, site: &Site) -> Result<String, Obstacle>;
+    /// Proves the step by using it; how that was done, in words. A step that only looks, looks again.
+    async fn verify(&self, site: &Site) -> Result<String, Obstacle> {
+        self.probe(site).await.map(|reading| reading.words)
+    }
 
     /// Puts back what was there before (`before` as a [`Reading::now`]).
-    async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle>;
+    async fn undo(&self, _site: &Site, _before: &Value) -> Result<(), Obstacle> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

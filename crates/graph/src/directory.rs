@@ -211,6 +211,32 @@ impl Graph {
         }
     }
 
+    /// The names of what the tenant is subscribed to (`skuPartNumber`), and of the plans in it.
+    pub async fn subscriptions(&self) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Sku {
+            #[serde(default)]
+            sku_part_number: String,
+            #[serde(default)]
+            service_plans: Vec<Plan>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Plan {
+            #[serde(default)]
+            service_plan_name: String,
+        }
+        let path = Query::on("subscribedSkus").option("$select", "skuPartNumber,servicePlans").build();
+        let page = self.service.send(Call::get(path)).await?.page("subscriptions")?;
+        let skus: Vec<Sku> = page.entries("subscription")?;
+        let plans = |sku: Sku| {
+            std::iter::once(sku.sku_part_number)
+                .chain(sku.service_plans.into_iter().map(|plan| plan.service_plan_name))
+        };
+        Ok(skus.into_iter().flat_map(plans).collect())
+    }
+
     /// Whether the signed-in application can read the directory's users at all.
     pub async fn can_read_users(&self) -> Result<()> {
         let path = Query::on("users").option("$select", "id").option("$top", "1").build();

@@ -154,9 +154,21 @@ pub(crate) struct SyncArgs {
 pub(crate) struct ConnectArgs {
     #[command(subcommand)]
     pub(crate) verb: ConnectVerb,
+    /// What is to work in the end.
+    #[arg(long, global = true, value_enum, default_value_t = TargetName::Graph)]
+    pub(crate) target: TargetName,
     /// Only this step (can be given several times); `connect plan` names them.
     #[arg(long, global = true, value_name = "STEP")]
     pub(crate) step: Vec<String>,
+}
+
+/// What is to work in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetName {
+    /// Hybridge itself, over Microsoft Graph.
+    Graph,
+    /// Dynamics' own synchronization over Exchange Web Services, as long as there is one.
+    Native,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]

@@ -5,7 +5,9 @@ mod native;
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use hybridge_connect::rotation::{Files, Form, Parts};
-use hybridge_connect::{Deployment, Exchange, Journal, Registration, Settings, SignIn, Site, SiteParts};
+use hybridge_connect::{
+    Changes, Deployment, Exchange, Journal, Registration, Settings, SignIn, Site, SiteParts,
+};
 use hybridge_core::trouble::{Class, Trouble};
 use hybridge_graph::Graph;
 use hybridge_identity::{
@@ -32,7 +34,7 @@ const DIRECTORY_PERMISSIONS: [&str; 3] =
 const SETTLING: Duration = Duration::from_secs(2);
 
 /// What the steps work on, as the configuration says.
-pub(crate) fn site(config: &Config, file: PathBuf) -> Result<Site> {
+pub(crate) fn site(config: &Config, file: PathBuf, changes: Changes) -> Result<Site> {
     let ground = Ground::of(config)?;
     let credential = Arc::new(wiring::credential(config)?);
     let directory = ground.graph(directory_tokens(config, &ground)?)?;
@@ -46,7 +48,7 @@ pub(crate) fn site(config: &Config, file: PathBuf) -> Result<Site> {
             credential,
             permissions: config.connect.permissions.clone(),
             notification_url: config.console.notification_url.clone(),
-            native: native::native(config, &ground.cloud),
+            native: native::native(config, &ground.cloud)?,
         },
         directory,
         exchange,
@@ -54,6 +56,7 @@ pub(crate) fn site(config: &Config, file: PathBuf) -> Result<Site> {
         organization,
         settings: Arc::new(ConfigFile { file, client_id: std::sync::Mutex::new(config.tenant.client_id) }),
         clock: ground.clock,
+        changes,
         settling: SETTLING,
     }))
 }

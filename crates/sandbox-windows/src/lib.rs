@@ -18,5 +18,5 @@ pub use machine::{
     Adfs, AdfsClient, AdfsPermission, AppPool, Bad, Certificate, CrmCertificate, CrmServer, Deployment,
     Estate, EstateSetup, Faults, Key, KeyFile, Machine, NoIssuer, Organization, Roles, Rule, Service, Stored,
 };
-pub use run::{EMULATOR, Ended, run};
+pub use run::{EMULATOR, Ended, powershell, run};
 pub use winrm::{Answer, Shells};

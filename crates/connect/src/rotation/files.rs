@@ -58,6 +58,37 @@ impl Files {
         self.read(&self.certificate)
     }
 
+    /// Whether there is a certificate.
+    pub(crate) fn exist(&self) -> bool {
+        self.certificate.exists()
+    }
+
+    /// The first certificate, where there is none yet.
+    pub(crate) fn keep_first(&self, credential: &Credential) -> Result<()> {
+        let bytes = self.bytes(credential)?;
+        if let Some(folder) = self.certificate.parent() {
+            fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+        }
+        write(&self.certificate, &bytes)
+    }
+
+    /// Takes the certificate away.
+    pub(crate) fn forget_current(&self) -> Result<()> {
+        remove(&self.certificate)
+    }
+
+    fn bytes(&self, credential: &Credential) -> Result<Vec<u8>> {
+        Ok(match &self.form {
+            Form::Pfx(password) => {
+                credential.to_pfx(password).map_err(|error| failed(&self.certificate, &error))?
+            }
+            Form::Pem => {
+                format!("{}{}", credential.certificate_pem(), credential.private_key_pem().expose_secret())
+                    .into_bytes()
+            }
+        })
+    }
+
     pub(super) fn new_one(&self) -> Result<Credential> {
         self.read(&self.next())
     }
@@ -76,12 +107,7 @@ impl Files {
 
     pub(super) fn keep_new(&self, new: &Credential) -> Result<()> {
         let path = self.next();
-        let bytes = match &self.form {
-            Form::Pfx(password) => new.to_pfx(password).map_err(|error| failed(&path, &error))?,
-            Form::Pem => {
-                format!("{}{}", new.certificate_pem(), new.private_key_pem().expose_secret()).into_bytes()
-            }
-        };
+        let bytes = self.bytes(new)?;
         self.forget_new()?;
         write(&path, &bytes)
     }

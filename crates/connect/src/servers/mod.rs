@@ -4,12 +4,15 @@
 
 mod catalogue;
 mod here;
-pub(crate) mod wire;
+mod wire;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
-use futures::stream::{self, StreamExt};
+use futures::{
+    future::BoxFuture,
+    stream::{self, StreamExt},
+};
 use hybridge_identity::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,6 +20,7 @@ use serde_json::Value;
 use crate::Obstacle;
 
 pub use here::Here;
+pub use wire::{Ended, Powershell, Through};
 
 /// How many servers are worked on at a time.
 const AT_ONCE: usize = 8;
@@ -161,10 +165,12 @@ impl Servers {
         servers: impl IntoIterator<Item = &'a Server>,
         order: Order<'_>,
     ) -> Result<BTreeMap<String, Value>, Obstacle> {
-        let asked = servers.into_iter().map(|server| async move {
-            let answer = server.reach.run(&server.name, order).await;
-            (server.name.clone(), answer)
-        });
+        let mut asked: Vec<BoxFuture<'_, (String, Result<Value, Obstacle>)>> = Vec::new();
+        for server in servers {
+            asked.push(Box::pin(async move {
+                (server.name.clone(), server.reach.run(&server.name, order).await)
+            }));
+        }
         let answers: BTreeMap<String, Result<Value, Obstacle>> =
             stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
         answers.into_iter().map(|(name, answer)| answer.map(|answer| (name, answer))).collect()

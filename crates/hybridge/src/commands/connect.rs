@@ -10,7 +10,7 @@ use hybridge_core::trouble::{Class, Trouble};
 use serde_json::{Value, json};
 
 use crate::{
-    cli::{ConnectArgs, ConnectVerb},
+    cli::{ConnectArgs, ConnectVerb, TargetName},
     config::{self, Config},
     error::{Failure, Result},
     exit::Exit,
@@ -21,7 +21,7 @@ use crate::{
 /// Plans, applies, proves or takes back.
 pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> Result<Exit> {
     let config = config::load(file)?;
-    let steps = chosen(&args.step)?;
+    let steps = chosen(args.target, &args.step)?;
     match args.verb {
         ConnectVerb::Plan { details } => plan(&config, file, &steps, details, output).await,
         ConnectVerb::Apply { dry_run: true } => plan(&config, file, &steps, false, output).await,
@@ -33,8 +33,11 @@ pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> 
 }
 
 /// The steps that were named, in their own order; all where none was.
-fn chosen(names: &[String]) -> Result<Vec<Box<dyn Step>>> {
-    let mut steps = steps_of(Goal::Graph);
+fn chosen(target: TargetName, names: &[String]) -> Result<Vec<Box<dyn Step>>> {
+    let mut steps = steps_of(match target {
+        TargetName::Graph => Goal::Graph,
+        TargetName::Native => Goal::Native,
+    });
     let known: Vec<&str> = steps.iter().map(|step| step.facts().id).collect();
     if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
         return Err(Failure::new(Exit::Configuration, format!("--step: there is no step {unknown:?}"))
@@ -53,7 +56,7 @@ async fn plan(
     details: bool,
     output: Output,
 ) -> Result<Exit> {
-    let site = trust::site(config, file.to_path_buf())?;
+    let site = trust::site(config, file.to_path_buf(), trust::journal(config)?.changes())?;
     let plan = hybridge_connect::plan(&site, steps, |line| show(line, details, output)).await;
     output.line("");
     output.line(in_short(&plan));
@@ -120,9 +123,19 @@ fn changed(difference: &Difference) -> String {
     let Difference { path, now, wanted } = difference;
     let name = if path.is_empty() { String::new() } else { format!("{path}: ") };
     match (now, wanted) {
-        (Value::Null, wanted) => format!("+ {name}{wanted}"),
-        (now, Value::Null) => format!("- {name}{now}"),
-        (now, wanted) => format!("~ {name}{now} -> {wanted}"),
+        (Value::Null, wanted) => format!("+ {name}{}", shown(wanted)),
+        (now, Value::Null) => format!("- {name}{}", shown(now)),
+        (now, wanted) => format!("~ {name}{} -> {}", shown(now), shown(wanted)),
+    }
+}
+
+/// A value in a line; of a long text, such as a certificate, the beginning.
+fn shown(value: &Value) -> String {
+    const LONGEST: usize = 120;
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
     }
 }
 
@@ -147,8 +160,8 @@ impl Observer for Telling {
 }
 
 async fn apply(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: Output) -> Result<Exit> {
-    let site = trust::site(config, file.to_path_buf())?;
     let mut journal = trust::journal(config)?;
+    let site = trust::site(config, file.to_path_buf(), journal.changes())?;
     let report = hybridge_connect::apply(&site, steps, &mut journal, &mut Telling(output)).await;
     let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
     output.line("");
@@ -170,7 +183,7 @@ async fn apply(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: Ou
 }
 
 async fn verify(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: Output) -> Result<Exit> {
-    let site = trust::site(config, file.to_path_buf())?;
+    let site = trust::site(config, file.to_path_buf(), trust::journal(config)?.changes())?;
     let report = hybridge_connect::verify(&site, steps, &mut Telling(output)).await;
     output.line("");
     output.line(if report.failed.is_empty() {
@@ -205,7 +218,7 @@ async fn undo(
         output.json(&json!({ "dry_run": true, "undo": back }));
         return Ok(Exit::Done);
     }
-    let site = trust::site(config, file.to_path_buf())?;
+    let site = trust::site(config, file.to_path_buf(), journal.changes())?;
     let report = hybridge_connect::undo(&site, steps, &mut journal, &mut Telling(output)).await;
     let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
     output.line("");

@@ -193,10 +193,33 @@ pub(crate) struct NativeConfig {
     pub(crate) organization: String,
     /// Where the token service publishes its metadata, where it is not the cloud's usual place.
     pub(crate) token_metadata: Option<Url>,
+    /// The file of the certificate that Dynamics signs with; Hybridge makes one where none is named.
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) certificate_password: Option<SecretSource>,
+    /// For how many days a certificate that Hybridge makes is valid.
+    #[serde(default = "default_certificate_days")]
+    pub(crate) certificate_days: u32,
+    /// How long Entra ID is given to learn of a new certificate before Dynamics signs with it.
+    #[serde(default = "default_soak_minutes")]
+    pub(crate) soak_minutes: u32,
+    /// The domain for the name of the service principal, where one is wanted.
+    pub(crate) domain: Option<String>,
+    /// When `MSCRM_CONFIG` was backed up last.
+    pub(crate) backup: Option<jiff::civil::Date>,
+    /// What the servers have to reach, where it is not what the cloud says.
+    pub(crate) outbound: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) servers: Vec<ServerConfig>,
     #[serde(default = "default_powershell")]
     pub(crate) powershell: PathBuf,
+}
+
+fn default_certificate_days() -> u32 {
+    730
+}
+
+fn default_soak_minutes() -> u32 {
+    10
 }
 
 fn default_powershell() -> PathBuf {

@@ -53,6 +53,8 @@ pub struct Faults {
     pub not_elevated: bool,
     /// .NET on the machine still begins with TLS 1.0, which the services in the cloud refuse (`setup.md` P4).
     pub old_tls: bool,
+    /// The firewall lets nothing out.
+    pub no_way_out: bool,
 }
 
 /// An access rule of a key file.

@@ -22,7 +22,7 @@ static FACTS: Facts = Facts {
 };
 
 /// The thumbprint (SHA-1, hex) of a registered certificate.
-fn thumbprint(key: &KeyCredential) -> Option<String> {
+pub(crate) fn thumbprint(key: &KeyCredential) -> Option<String> {
     let der = STANDARD.decode(key.key.as_deref()?).ok()?;
     Some(Certificate::from_der(der).ok()?.sha1_hex())
 }

@@ -33,21 +33,11 @@ impl Step for EmailChannel {
     }
 
     async fn probe(&self, site: &Site) -> Result<Reading, Obstacle> {
-        let settings = site.organization().settings().await.map_err(organization)?;
-        let words = match settings.channel {
-            Channel::EmailRouter => {
-                "an external synchroniser (the setting is called Email Router)".to_owned()
-            }
-            Channel::ServerSideSynchronization => {
-                "switch Dynamics' own synchronization off, for all mailboxes at once".to_owned()
-            }
-        };
-        let wanted = json!({ "channel": name(Channel::EmailRouter) });
-        Ok(Reading { now: json!({ "channel": name(settings.channel) }), wanted, words })
+        channel_reading(site, Channel::EmailRouter).await
     }
 
     async fn apply(&self, site: &Site, _reading: &Reading) -> Result<(), Obstacle> {
-        site.organization().set_channel(Channel::EmailRouter).await.map_err(organization)
+        set_channel(site, Channel::EmailRouter).await
     }
 
     /// Only an organization that left its email to somebody else answers.
@@ -57,11 +47,38 @@ impl Step for EmailChannel {
     }
 
     async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {
-        let was = before.get("channel").and_then(Value::as_str);
-        if was == Some(name(Channel::ServerSideSynchronization)) {
-            let channel = Channel::ServerSideSynchronization;
-            return site.organization().set_channel(channel).await.map_err(organization);
+        put_channel_back(site, before).await
+    }
+}
+
+/// Who has the organization's email now, and who is to have it.
+pub(crate) async fn channel_reading(site: &Site, wanted: Channel) -> Result<Reading, Obstacle> {
+    let now = site.organization().settings().await.map_err(organization)?.channel;
+    let words = match (now == wanted, wanted) {
+        (true, Channel::EmailRouter) => "an external synchroniser (the setting is called Email Router)",
+        (true, Channel::ServerSideSynchronization) => "server-side synchronization",
+        (false, Channel::EmailRouter) => {
+            "switch Dynamics' own synchronization off, for all mailboxes at once"
         }
-        Ok(())
+        (false, Channel::ServerSideSynchronization) => {
+            "take the email back from the external synchroniser, for all mailboxes at once"
+        }
+    };
+    let told = |channel: Channel| json!({ "channel": name(channel) });
+    Ok(Reading { now: told(now), wanted: told(wanted), words: words.to_owned() })
+}
+
+/// Hands the organization's email to somebody.
+pub(crate) async fn set_channel(site: &Site, channel: Channel) -> Result<(), Obstacle> {
+    site.organization().set_channel(channel).await.map_err(organization)
+}
+
+/// Hands it back to whoever had it before.
+pub(crate) async fn put_channel_back(site: &Site, before: &Value) -> Result<(), Obstacle> {
+    let was = before.get("channel").and_then(Value::as_str);
+    let all = [Channel::ServerSideSynchronization, Channel::EmailRouter];
+    match all.into_iter().find(|channel| was == Some(name(*channel))) {
+        Some(channel) => set_channel(site, channel).await,
+        None => Ok(()),
     }
 }

@@ -16,6 +16,9 @@ use hybridge_odata::Error;
 
 use crate::{Obstacle, Step};
 
+pub(super) use app_certificate::thumbprint;
+pub(super) use email_channel::{channel_reading, put_channel_back, set_channel};
+
 pub(super) fn steps() -> Vec<Box<dyn Step>> {
     vec![
         Box::new(organization_sign_in::OrganizationSignIn),
@@ -34,7 +37,7 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
 
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 /// A failed call to the directory, with the administrator's roles as the remedy.
-fn directory(error: Error) -> Obstacle {
+pub(super) fn directory(error: Error) -> Obstacle {
     let mut trouble = hybridge_graph::trouble(&error);
     if error.failure().is_some_and(|failure| matches!(failure.status.as_u16(), 401 | 403)) {
         "Sign in with an account that holds the role which the step names, and consent to what Microsoft Graph Command Line \
@@ -45,7 +48,7 @@ fn directory(error: Error) -> Obstacle {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
-fn exchange(error: Error) -> Obstacle {
+pub(super) fn exchange(error: Error) -> Obstacle {
     crate::exchange::trouble(&error).into()
 }
 

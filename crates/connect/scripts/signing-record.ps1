@@ -1,0 +1,36 @@
+# The certificate record of the deployment that server-to-server tokens are signed by (setup.md C5).
+# Data: subject, certificate (base64, public); to undo also before (subject and certificate, or nothing).
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory = $true)] [ValidateSet('Probe', 'Apply', 'Undo')] [string] $Mode,
+    [Parameter(Mandatory = $true)] [string] $Json,
+    [System.Security.SecureString] $Secret
+)
+
+$ErrorActionPreference = 'Stop'
+$data = $Json | ConvertFrom-Json
+Add-PSSnapin Microsoft.Crm.PowerShell
+
+function Get-Record { @(Get-CrmCertificate | Where-Object { "$($_.CertificateType)" -eq 'S2STokenIssuer' })[0] }
+
+function Set-Record($subject, $certificate) {
+    $file = [IO.Path]::GetTempFileName()
+    try {
+        [IO.File]::WriteAllBytes($file, [Convert]::FromBase64String($certificate))
+        Set-CrmCertificate -CertificateType S2STokenIssuer -Name $subject -StoreName My -StoreLocation LocalMachine -StoreFindType FindBySubjectDistinguishedName -DataFile $file
+    } finally {
+        Remove-Item -Path $file -Force
+    }
+}
+
+if ($Mode -eq 'Apply') { Set-Record $data.subject $data.certificate }
+if ($Mode -eq 'Undo') {
+    if ($data.before) { Set-Record $data.before.subject $data.before.certificate }
+    else {
+        $record = Get-Record
+        if ($null -ne $record) { Remove-CrmCertificate -Id $record.Id }
+    }
+}
+$record = Get-Record
+if ($null -eq $record) { @{ record = $null } | ConvertTo-Json -Compress }
+else { @{ record = @{ subject = $record.Name; certificate = $record.Data } } | ConvertTo-Json -Compress }

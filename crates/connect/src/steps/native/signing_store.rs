@@ -1,0 +1,141 @@
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hybridge_identity::{Certificate, Credential, PfxForm, SecretString};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{Job, on, script, signers, signing, text, texts};
+use crate::{
+    Facts, Obstacle, Place, Reading, Site, Step,
+    servers::{Mode, Script, Server},
+};
+
+/// The signing certificate with its key, in the store of every server (setup.md C3).
+#[derive(Debug)]
+pub(super) struct SigningStore;
+
+static FACTS: Facts = Facts {
+    id: "signing-store",
+    title: "The signing certificate is on every server",
+    rows: &["C3"],
+    place: Place::CrmServers,
+    role: "local administrator of every server",
+    after: &["server-inventory", "signing-certificate"],
+};
+
+static SCRIPT: Script = script!("signing-store");
+const JOB: Job = Job { step: FACTS.id, script: &SCRIPT };
+
+fn data(certificate: &Certificate) -> Value {
+    json!({ "thumbprint": certificate.sha1_hex(), "subject": certificate.subject() })
+}
+
+/// What the stores hold, by server, and what they are to hold.
+fn wanted() -> Value {
+    json!({ "installed": true, "keySpec": 1 })
+}
+
+/// Brings a certificate with its key to one server.
+pub(super) async fn install(server: &Server, credential: &Credential) -> Result<(), Obstacle> {
+    // For this transport only: it goes with the file through an encrypted channel and is forgotten.
+    let password =
+        SecretString::from(Uuid::new_v4().simple().to_string() + &Uuid::new_v4().simple().to_string());
+    // The form that every Windows Server reads.
+    let pfx = credential
+        .to_pfx_in(PfxForm::Legacy, &password)
+        .map_err(|error| Obstacle::refused(error.to_string(), error.remedy()))?;
+    let mut data = data(credential.certificate());
+    super::add(&mut data, "pfx", STANDARD.encode(pfx).into());
+    JOB.change(server, Mode::Apply, &data, Some(&password)).await.map(drop)
+}
+
+/// Takes a certificate with its key from one server.
+pub(super) async fn remove(server: &Server, thumbprint: &str, subject: &str) -> Result<(), Obstacle> {
+    let data = json!({ "thumbprint": thumbprint, "subject": subject, "before": { "installed": false } });
+    JOB.change(server, Mode::Undo, &data, None).await.map(drop)
+}
+
+fn twins(server: &str, subject: &str, others: &[String]) -> Obstacle {
+    Obstacle::refused(
+        format!(
+            "{server}: the store holds another certificate of the subject {subject} ({}); Dynamics would say \"Private key not found\"",
+            others.join(", ")
+        ),
+        format!(
+            "On {server}, move it out of the store: Move-Item Cert:\\LocalMachine\\My\\{} Cert:\\LocalMachine\\HybridgeArchive (New-Item \
+             makes that store). Then: hybridge connect apply --target native",
+            others.first().map(String::as_str).unwrap_or_default()
+        ),
+    )
+}
+
+#[async_trait]
+impl Step for SigningStore {
+    fn facts(&self) -> &'static Facts {
+        &FACTS
+    }
+
+    async fn probe(&self, site: &Site) -> Result<Reading, Obstacle> {
+        let credential = signing(site)?;
+        let certificate = credential.certificate();
+        let servers = signers(site)?;
+        let found = JOB.probe(servers.iter().copied(), &data(certificate)).await?;
+        let mut now = Map::new();
+        let mut missing = Vec::new();
+        for (server, state) in &found {
+            let others = texts(state, "others");
+            if !others.is_empty() {
+                return Err(twins(server, certificate.subject(), &others));
+            }
+            if state.get("keySpec").and_then(Value::as_str) == Some("closed") {
+                return Err(Obstacle::refused(
+                    format!(
+                        "{server}: this account may not open the private key of {}",
+                        certificate.subject()
+                    ),
+                    format!(
+                        "On {server}: certlm.msc, Personal, the certificate, All Tasks, Manage Private Keys: full control for this \
+                         account. Then: hybridge connect apply --target native"
+                    ),
+                ));
+            }
+            let told = json!({ "installed": state.get("installed"), "keySpec": state.get("keySpec") });
+            if told != wanted() {
+                missing.push(server.as_str());
+            }
+            now.insert(server.clone(), told);
+        }
+        let all: Map<String, Value> = found.keys().map(|server| (server.clone(), wanted())).collect();
+        let words = if missing.is_empty() {
+            format!(
+                "{} with its key, {}",
+                certificate.sha1_hex(),
+                on(found.keys().map(String::as_str), found.len())
+            )
+        } else {
+            format!("import {} {}", certificate.subject(), on(missing, found.len()))
+        };
+        let of = |servers: Map<String, Value>| json!({ "thumbprint": certificate.sha1_hex(), "subject": certificate.subject(), "servers": servers });
+        Ok(Reading { now: of(now), wanted: of(all), words })
+    }
+
+    async fn apply(&self, site: &Site, reading: &Reading) -> Result<(), Obstacle> {
+        let credential = signing(site)?;
+        for server in signers(site)? {
+            if reading.now.pointer(&format!("/servers/{}", server.name)) != Some(&wanted()) {
+                install(server, &credential).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {
+        for server in signers(site)? {
+            let was = before.pointer(&format!("/servers/{}/installed", server.name)).and_then(Value::as_bool);
+            if was == Some(false) {
+                remove(server, text(before, "thumbprint"), text(before, "subject")).await?;
+            }
+        }
+        Ok(())
+    }
+}
