@@ -12,6 +12,7 @@ pub mod import;
 mod native;
 mod outbound;
 mod serve;
+mod sign_in;
 mod world;
 
 pub use hybridge_sandbox_graph as graph;

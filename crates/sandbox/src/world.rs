@@ -20,6 +20,7 @@ use crate::{
     control,
     faults::{Fault, Faults, Weather},
     native::Native,
+    sign_in,
 };
 
 /// The tenant's domain; no such domain can exist outside (RFC 6761).
@@ -264,8 +265,14 @@ impl Sandbox {
                 Some(reply) => reply,
                 None => self.graph.call(call).await,
             },
-            Face::Adfs => self.adfs.call(call).await,
-            Face::Organization => self.organization.call(call).await,
+            Face::Adfs => match sign_in::adfs(self, &call) {
+                Some(reply) => reply,
+                None => self.adfs.call(call).await,
+            },
+            Face::Organization => match sign_in::organization(self, &call) {
+                Some(reply) => reply,
+                None => self.organization.call(call).await,
+            },
             Face::Control => control::answer(self, &call),
         }
     }
