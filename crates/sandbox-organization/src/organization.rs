@@ -86,6 +86,7 @@ impl Organization {
             identity,
             tracked,
             counts: BTreeMap::new(),
+            tests: BTreeMap::new(),
             emails_created: 0,
         };
         seed::found(&mut state);

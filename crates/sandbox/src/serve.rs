@@ -130,6 +130,8 @@ pub enum ServeError {
     Certificate(String),
 }
 
+/// How often the servers look whether there is work for them, when nobody calls.
+const WORK: std::time::Duration = std::time::Duration::from_millis(500);
 const FACES: [Face; 5] = [Face::Entra, Face::Graph, Face::Adfs, Face::Organization, Face::Control];
 
 /// Puts a sandbox on the wire: binds the ports, writes the files, then answers until it is stopped.
@@ -208,9 +210,21 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
     for (face, listener) in listeners {
         tasks.spawn(connection::accept(listener, acceptor.clone(), sandbox.clone(), face, stopped.clone()));
     }
+<<<<<<< HEAD
     for (_, machine, listener) in servers {
         tasks.spawn(winrm::accept(listener, acceptor.clone(), machine, stopped.clone()));
     }
+=======
+    let servers = Arc::downgrade(&sandbox);
+    tasks.spawn(async move {
+        let mut now_and_then = tokio::time::interval(WORK);
+        while let Some(world) = servers.upgrade() {
+            world.work_on_mailboxes();
+            drop(world);
+            now_and_then.tick().await;
+        }
+    });
+>>>>>>> d3f7a7899fa5a229f2f800893dd20935a9f01d93
     let notifier = sandbox.clone();
     tasks.spawn(async move { notifier.graph().run_notifications().await });
     Ok(Served { sandbox, access, stop, tasks })
