@@ -114,6 +114,7 @@ pub struct Sandbox {
     graph: Arc<Graph>,
     organization: Arc<Organization>,
     estate: Mutex<Estate>,
+    server_password: String,
     native: Native,
 }
 
@@ -198,6 +199,7 @@ impl Sandbox {
                 ..NewUser::default()
             });
         }
+        let server_password = dice.fork("servers").uuid().simple().to_string();
         let world = Self {
             clock,
             dice,
@@ -209,6 +211,7 @@ impl Sandbox {
             graph,
             organization,
             estate: Mutex::new(estate),
+            server_password,
             native: Native::new(now),
         };
         world.set_weather(weather);
@@ -334,6 +337,12 @@ impl Sandbox {
     /// Exchange Online.
     pub fn graph(&self) -> &Arc<Graph> {
         &self.graph
+    }
+
+    /// The account that may do everything on the servers, and its password.
+    pub fn server_account(&self) -> (String, &str) {
+        let domain = TENANT_DOMAIN.split('.').next().unwrap_or_default().to_uppercase();
+        (format!("{domain}\\administrator"), &self.server_password)
     }
 
     /// The Windows servers; their clocks show the world's time.

@@ -167,7 +167,7 @@ async fn apply(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: Ou
     output.line("");
     output.line(if !report.failed.is_empty() {
         format!(
-            "Stopped: {} done, {} left ({}). What was done stays done; `hybridge connect apply` goes on from here, \
+            "Stopped: {} done, {} left ({}). What was done stays done; `hybridge connect apply{target}` goes on from here, \
              `hybridge connect undo` takes it back.",
             report.changed.len(),
             report.left.len() + 1,

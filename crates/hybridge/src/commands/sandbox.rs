@@ -191,7 +191,7 @@ fn introduction(access: &Access, company: &Company, folder: &Path) -> Vec<String
 
 /// A ready configuration, with file names relative to the sandbox's folder.
 fn configuration(access: &Access) -> String {
-    render(&Answers {
+    let rendered = render(&Answers {
         tenant_id: access.tenant_id.to_string(),
         client_id: access.client_id.map(|id| id.to_string()),
         certificate: "hybridge.pfx".to_owned(),
@@ -212,7 +212,35 @@ fn configuration(access: &Access) -> String {
         listen: Some("127.0.0.1:8380".to_owned()),
         notification_url: Some(format!("http://127.0.0.1:8380{}", hybridge_console::NOTIFICATIONS_PATH)),
         exchange: Some(access.graph.to_string()),
-    })
+    });
+    rendered + &native(access)
+}
+
+/// The section about Dynamics' own synchronization and its servers.
+fn native(access: &Access) -> String {
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let mut text = format!(
+        "\n# Dynamics' own synchronization and its servers: hybridge connect plan --target native\n[native]\n\
+         organization = \"{}\"\naccount = {:?}\naccount_domain = {:?}\npassword = {{ file = \"server-password\" }}\n\
+         backup = \"{today}\"\nsoak_minutes = 0\n",
+        hybridge_sandbox::organization::Organization::UNIQUE_NAME,
+        access.server_account,
+        access
+            .servers
+            .first()
+            .and_then(|server| server.name.split_once('.'))
+            .map_or("", |(_, domain)| domain),
+    );
+    let servers = access.servers.iter().map(|server| {
+        format!(
+            "\n[[native.servers]]\nname = {:?}\nduties = {:?}\naddress = {:?}\n",
+            server.name,
+            server.duties,
+            server.address.as_str()
+        )
+    });
+    text.extend(servers);
+    text
 }
 
 /// A running sandbox's control API.
