@@ -104,11 +104,45 @@ pub(super) static ROLE: Table = Table {
     code: 1036,
     key: "roleid",
     title: "name",
-    verbs: Verbs::READ,
+    verbs: Verbs::ALL,
     attributes: &[
         key("roleid"),
         text("name", 100),
         lookup("businessunitid", &[Target::new("businessunit", "businessunitid")]),
+    ],
+    collections: &[],
+    view_of: &[],
+};
+
+pub(super) static PRIVILEGE: Table = Table {
+    name: "privilege",
+    set: "privileges",
+    code: 1023,
+    key: "privilegeid",
+    title: "name",
+    verbs: Verbs::READ,
+    attributes: &[
+        key("privilegeid"),
+        text("name", 100).indexed(),
+        integer("accessright"),
+        boolean("canbeglobal"),
+    ],
+    collections: &[],
+    view_of: &[],
+};
+
+pub(super) static ROLE_PRIVILEGE: Table = Table {
+    name: "roleprivileges",
+    set: "roleprivilegescollection",
+    code: 12,
+    key: "roleprivilegeid",
+    title: "roleprivilegeid",
+    verbs: Verbs::READ,
+    attributes: &[
+        key("roleprivilegeid"),
+        id("roleid").indexed(),
+        id("privilegeid"),
+        integer("privilegedepthmask"),
     ],
     collections: &[],
     view_of: &[],
@@ -124,7 +158,7 @@ pub(super) static USER_ROLE: Table = Table {
     attributes: &[
         key("systemuserroleid"),
         lookup("systemuserid", &[Target::new("systemuser", "systemuserid")]).indexed(),
-        lookup("roleid", &[Target::new("role", "roleid")]),
+        lookup("roleid", &[Target::new("role", "roleid")]).indexed(),
     ],
     collections: &[],
     view_of: &[],
