@@ -11,15 +11,16 @@ $ErrorActionPreference = 'Stop'
 $data = $Json | ConvertFrom-Json
 $path = 'Cert:\LocalMachine\My\' + $data.thumbprint
 
+# 1 and 2 are keys of the old providers (1 is for key exchange), 0 is a CNG key; 'closed' may not be opened by this account.
 function Get-KeySpec($certificate) {
     if (-not $certificate.HasPrivateKey) { return $null }
-    try { $key = $certificate.PrivateKey } catch {
-        if ($_.Exception.Message -match 'provider type') { return 0 }
-        return 'closed'
+    $key = $certificate.PrivateKey
+    if ($null -ne $key -and $null -ne $key.CspKeyContainerInfo) {
+        if ("$($key.CspKeyContainerInfo.KeyNumber)" -eq 'Exchange') { return 1 }
+        return 2
     }
-    if ($null -eq $key -or $null -eq $key.CspKeyContainerInfo) { return 0 }
-    if ("$($key.CspKeyContainerInfo.KeyNumber)" -eq 'Exchange') { return 1 }
-    return 2
+    try { $null = [Security.Cryptography.X509Certificates.RSACertificateExtensions]::GetRSAPrivateKey($certificate) } catch { return 'closed' }
+    return 0
 }
 
 function Get-State {

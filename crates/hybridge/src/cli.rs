@@ -374,6 +374,12 @@ pub(crate) struct SandboxStart {
     /// Leave the trust to `hybridge connect`: no app registration yet, and Dynamics processes its email itself.
     #[arg(long)]
     pub(crate) unconnected: bool,
+    /// How many CRM servers the emulated deployment has.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=99))]
+    pub(crate) servers: u8,
+    /// How many servers its AD FS farm has.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=99))]
+    pub(crate) adfs_servers: u8,
     /// The first of five ports; without it free ones are chosen.
     #[arg(long)]
     pub(crate) port: Option<u16>,

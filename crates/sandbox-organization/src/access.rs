@@ -88,7 +88,7 @@ fn kind(table: &Table) -> &'static str {
         "organization" => "Organization",
         "queue" => "Queue",
         "queueitem" => "QueueItem",
-        "role" | "privilege" | "roleprivileges" | "systemuserroles" => "Role",
+        "role" | "roletemplate" | "privilege" | "roleprivileges" | "systemuserroles" => "Role",
         "systemuser" => "User",
         "usersettings" => "UserSettings",
         "tracelog" => "TraceLog",

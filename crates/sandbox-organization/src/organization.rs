@@ -65,6 +65,9 @@ impl Drop for InFlight<'_> {
 }
 
 impl Organization {
+    /// The organization's unique name in its deployment, whatever its name for people becomes.
+    pub const UNIQUE_NAME: &'static str = "contoso";
+
     /// An organization with its one row, the root business unit, an administrator (`CONTOSO\crm.admin`) with the role
     /// System Administrator, and a service account (`CONTOSO\svc-hybridge`) with the role Hybridge Sync, which holds
     /// what an external synchroniser needs and no more.

@@ -16,6 +16,8 @@ use crate::{
     web::roles,
 };
 
+/// What the role System Administrator is made from, in every organization.
+const ADMINISTRATOR_TEMPLATE: Uuid = Uuid::from_u128(0x6270_90ff_40a3_4053_8790_584e_dc5b_e201);
 /// The role of the service account.
 const SYNCHRONISER: &str = "Hybridge Sync";
 const SOME: &[&str] = &["Create", "Read", "Write", "Append", "AppendTo", "Assign"];
@@ -149,7 +151,12 @@ pub(crate) fn found(state: &mut State) {
                 "orgdborgsettings": "<OrgSettings></OrgSettings>",
             }),
         ),
-        ("role", identity.administrator_role, json!({ "name": "System Administrator" })),
+        ("roletemplate", ADMINISTRATOR_TEMPLATE, json!({ "name": "System Administrator" })),
+        (
+            "role",
+            identity.administrator_role,
+            json!({ "name": "System Administrator", "_roletemplateid_value": ADMINISTRATOR_TEMPLATE }),
+        ),
         (
             "systemuser",
             identity.system,

@@ -15,7 +15,11 @@
 //! | `PUT /directory` | `{"propagationSeconds","loseUpdates","throttle","longestValidityDays","exchangePropagationSeconds","tokenSeconds"}`: how the directory misbehaves |
 //! | `PUT /operator` | `{"away","lacking":["Exchange.Manage"]}`: whether an administrator types device codes in, and the permissions that are missing |
 //! | `GET /directory` | the app registrations with their certificates and consents |
+//! | `GET /windows` | the Windows servers: certificates, keys' readers, services, configuration database, AD FS farm |
+//! | `PUT /windows` | `{"CRM01":{"faults":{"down":true}}}`: what is wrong with a server ([`windows`]) |
 //! | `POST /cursors/expire` | `{"mailbox"}`: its delta tokens are gone |
+
+mod windows;
 
 use std::time::Duration;
 
@@ -83,6 +87,12 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
             let Operator { away, lacking } = read(&call.body)?;
             sandbox.entra().set_operator(away, lacking);
             Ok(json!({}))
+        }
+        (&Method::GET, "/windows") => Ok(windows::census(&sandbox.windows())),
+        (&Method::PUT, "/windows") => {
+            windows::change(&mut sandbox.windows(), &read(&call.body)?)
+                .map_err(|message| (StatusCode::BAD_REQUEST, message))?;
+            Ok(windows::census(&sandbox.windows()))
         }
         (&Method::POST, "/cursors/expire") => {
             let Named { mailbox } = read(&call.body)?;

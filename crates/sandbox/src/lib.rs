@@ -16,6 +16,7 @@ mod world;
 pub use hybridge_sandbox_graph as graph;
 pub use hybridge_sandbox_kit::{Clock, Cut, Dice, Face, Origins, Outbound, OutboundError};
 pub use hybridge_sandbox_organization as organization;
+pub use hybridge_sandbox_windows as windows;
 pub use outbound::HttpsOutbound;
 pub use serve::{Access, ServeError, ServeOptions, Served, serve};
 pub use world::{App, Sandbox, Setup};

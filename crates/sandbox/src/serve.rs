@@ -67,6 +67,10 @@ pub struct Access {
     pub password_file: PathBuf,
     /// The client registered in AD FS.
     pub adfs_client_id: Uuid,
+    /// The organization's administrator.
+    pub administrator: String,
+    /// The file with her password.
+    pub administrator_password_file: PathBuf,
 }
 
 /// A sandbox on the wire. It goes down when this is dropped.
@@ -178,6 +182,8 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
         user: sandbox.app().user_name.clone(),
         password_file: files.password,
         adfs_client_id: sandbox.app().adfs_client_id,
+        administrator: sandbox.app().administrator.clone(),
+        administrator_password_file: files.administrator_password,
     };
 
     let (stop, stopped) = watch::channel(false);

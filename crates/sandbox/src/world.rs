@@ -1,6 +1,6 @@
 //! The world: one tenant, one organization, and the faults around them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -8,6 +8,7 @@ use hybridge_sandbox_graph::{Graph, GraphOptions, GraphSetup, NewUser};
 use hybridge_sandbox_identity::{Adfs, AdfsSetup, AdfsUser, Application, Entra, EntraSetup};
 use hybridge_sandbox_kit::{Call, Clock, Cut, Dice, Face, Origins, Outbound, Reply, Service};
 use hybridge_sandbox_organization::{Organization, OrganizationOptions, OrganizationSetup};
+use hybridge_sandbox_windows::{Estate, EstateSetup};
 use jiff::SignedDuration;
 use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use rcgen::{CertificateParams, DnType, KeyPair};
@@ -39,6 +40,10 @@ pub struct Setup {
     /// Whether the trust is set up already: the app registration with its certificate and consents, and the
     /// organization's email channel. Without it a tenant and an organization stand side by side.
     pub connected: bool,
+    /// How many CRM servers the deployment has.
+    pub servers: usize,
+    /// How many servers the AD FS farm has.
+    pub adfs_servers: usize,
 }
 
 impl Setup {
@@ -51,6 +56,8 @@ impl Setup {
             graph: GraphOptions::default(),
             weather: Weather::CALM,
             connected: true,
+            servers: 2,
+            adfs_servers: 1,
         }
     }
 }
@@ -68,6 +75,10 @@ pub struct App {
     pub user_name: String,
     /// Its password.
     pub password: String,
+    /// The organization's administrator, `DOMAIN\user`.
+    pub administrator: String,
+    /// Her password.
+    pub administrator_password: String,
     /// The registered certificate (PEM).
     pub certificate_pem: String,
     /// Its key (PEM).
@@ -101,12 +112,13 @@ pub struct Sandbox {
     adfs: Arc<Adfs>,
     graph: Arc<Graph>,
     organization: Arc<Organization>,
+    estate: Mutex<Estate>,
 }
 
 impl Sandbox {
     /// Makes a world that is reached at the given origins and calls out through `outbound`.
     pub fn new(origins: Origins, outbound: Arc<dyn Outbound>, setup: Setup) -> Arc<Self> {
-        let Setup { clock, seed, organization, graph, weather, connected } = setup;
+        let Setup { clock, seed, organization, graph, weather, connected, servers, adfs_servers } = setup;
         let dice = Dice::seeded(seed);
         let ids = dice.fork("ids");
         let key = ClientKey::shared();
@@ -120,6 +132,8 @@ impl Sandbox {
             private_key_pem: key.private_key_pem.clone(),
             pfx: key.pfx.clone(),
             pfx_password: key.pfx_password.clone(),
+            administrator: "CONTOSO\\crm.admin".to_owned(),
+            administrator_password: format!("{}", dice.fork("administrator").uuid().simple()),
         };
         let entra = Entra::new(EntraSetup {
             clock: clock.clone(),
@@ -143,6 +157,11 @@ impl Sandbox {
             user_principal_name: format!("svc-hybridge@{TENANT_DOMAIN}"),
             password: app.password.clone(),
         });
+        adfs.add_user(AdfsUser {
+            account: app.administrator.clone(),
+            user_principal_name: format!("crm.admin@{TENANT_DOMAIN}"),
+            password: app.administrator_password.clone(),
+        });
         let graph = Graph::new(GraphSetup {
             clock: clock.clone(),
             dice: dice.fork("graph"),
@@ -160,9 +179,29 @@ impl Sandbox {
             judge: adfs.clone(),
             options: organization,
         });
+        let estate = Estate::with(EstateSetup {
+            now: clock.now(),
+            domain: TENANT_DOMAIN.to_owned(),
+            organization: hybridge_sandbox_windows::Organization {
+                id: organization.id(),
+                unique_name: Organization::UNIQUE_NAME.to_owned(),
+                friendly_name: "Contoso".to_owned(),
+                state: "Enabled".to_owned(),
+            },
+            servers,
+            adfs_servers,
+        });
         let faults = Faults::new(dice.fork("faults"), weather);
+        for table in ["task", "mailbox"] {
+            organization.track_changes(table, connected);
+        }
         if !connected {
-            // The organization processes its email itself, and somebody has a mailbox but nothing to do with Dynamics.
+            // Nobody has prepared the organization, which processes its email itself; and somebody has a mailbox but nothing
+            // to do with Dynamics.
+            organization.forget_service_account();
+            let accounts = vec![app.user_name.clone(), app.administrator.clone()];
+            organization.set_option(|options| options.domain_accounts = Some(accounts));
+            organization.track_changes("contact", false);
             organization.configure(&json!({ "emailconnectionchannel": 0 })).unwrap_or_default();
             graph.add_user(NewUser {
                 display_name: "Works Council".to_owned(),
@@ -170,7 +209,18 @@ impl Sandbox {
                 ..NewUser::default()
             });
         }
-        let world = Self { clock, dice, origins, app, faults, entra, adfs, graph, organization };
+        let world = Self {
+            clock,
+            dice,
+            origins,
+            app,
+            faults,
+            entra,
+            adfs,
+            graph,
+            organization,
+            estate: Mutex::new(estate),
+        };
         world.set_weather(weather);
         Arc::new(world)
     }
@@ -283,6 +333,13 @@ impl Sandbox {
     /// Exchange Online.
     pub fn graph(&self) -> &Arc<Graph> {
         &self.graph
+    }
+
+    /// The Windows servers; their clocks show the world's time.
+    pub fn windows(&self) -> MutexGuard<'_, Estate> {
+        let mut estate = self.estate.lock().unwrap_or_else(PoisonError::into_inner);
+        estate.set_now(self.clock.now());
+        estate
     }
 
     /// The organization.

@@ -4,7 +4,7 @@
 
 mod catalogue;
 mod here;
-pub(crate) mod wire;
+mod wire;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::Obstacle;
 
 pub use here::Here;
+pub use wire::{Ended, Powershell, Through};
 
 /// How many servers are worked on at a time.
 const AT_ONCE: usize = 8;

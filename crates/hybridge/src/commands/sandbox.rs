@@ -41,6 +41,8 @@ pub(crate) struct World<'a> {
     pub(crate) connected: bool,
     /// Where a web server does Windows authentication before the organization.
     pub(crate) windows_address: Option<Url>,
+    /// How many CRM servers and AD FS servers there are.
+    pub(crate) servers: (u8, u8),
 }
 
 /// A sandbox on the wire with its company in it.
@@ -58,7 +60,12 @@ pub(crate) async fn open(
         first_port,
         windows_address: world.windows_address.clone(),
     };
-    let setup = Setup { connected: world.connected, ..Setup::new(Clock::system(), size.seed) };
+    let setup = Setup {
+        connected: world.connected,
+        servers: world.servers.0.into(),
+        adfs_servers: world.servers.1.into(),
+        ..Setup::new(Clock::system(), size.seed)
+    };
     let served = serve(options, setup).await.map_err(|error| {
         Failure::new(Exit::Configuration, error.to_string())
             .help("Choose other ports with --port, or another --folder.")
@@ -108,7 +115,8 @@ fn ail(sandbox: &Sandbox, company: &Company, fault: &MailboxFault) -> Result<()>
 
 async fn start(args: &SandboxStart, output: Output) -> Result<Exit> {
     let windows_address = args.windows_address.as_ref().map(rooted);
-    let world = World { size: &args.size, connected: !args.unconnected, windows_address };
+    let servers = (args.servers, args.adfs_servers);
+    let world = World { size: &args.size, connected: !args.unconnected, windows_address, servers };
     let (served, company) = open(&args.folder, args.port, &world).await?;
     let access = &served.access;
     output.json(&described(access, &company, &args.folder));
@@ -200,6 +208,10 @@ fn configuration(access: &Access) -> String {
         listen: Some("127.0.0.1:8380".to_owned()),
         notification_url: Some(format!("http://127.0.0.1:8380{}", hybridge_console::NOTIFICATIONS_PATH)),
         exchange: Some(access.graph.to_string()),
+        // A real domain behind a web server knows accounts of its own.
+        administrator: (access.organization == access.organization_listens).then(|| {
+            (access.administrator.clone(), "{ file = \"administrator-password\" }".to_owned())
+        }),
     })
 }
 

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use hybridge_connect::{
     native::{self, Native, Signing},
     rotation::{Files, Form},
-    servers::{Here, Reach, Server, Servers},
+    servers::{Here, Reach, Server, Servers, Through},
 };
 use hybridge_identity::Cloud;
 use jiff::SignedDuration;
@@ -51,7 +51,7 @@ fn signing(config: &Config, section: &NativeConfig) -> Result<Signing> {
 
 fn server(section: &NativeConfig, server: &ServerConfig) -> Server {
     let reach: Arc<dyn Reach> = match server.reach {
-        ReachName::Here => Arc::new(Here::new(&section.powershell)),
+        ReachName::Here => Arc::new(Through(Here::new(&section.powershell))),
     };
     Server { name: server.name.clone(), duties: server.duties.clone(), reach }
 }

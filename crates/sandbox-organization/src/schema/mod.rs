@@ -99,6 +99,7 @@ pub(crate) static TABLES: &[&Table] = &[
     &configuration::QUEUE_ITEM,
     &people::ROLE,
     &people::ROLE_PRIVILEGE,
+    &people::ROLE_TEMPLATE,
     &people::USER,
     &people::USER_ROLE,
     &mail::TASK,

@@ -109,7 +109,21 @@ pub(super) static ROLE: Table = Table {
         key("roleid"),
         text("name", 100),
         lookup("businessunitid", &[Target::new("businessunit", "businessunitid")]),
+        lookup("roletemplateid", &[Target::new("roletemplate", "roletemplateid")]).read_only(),
     ],
+    collections: &[],
+    view_of: &[],
+};
+
+/// What a predefined role was made from: its id is the same in every organization, its name is translated.
+pub(super) static ROLE_TEMPLATE: Table = Table {
+    name: "roletemplate",
+    set: "roletemplates",
+    code: 1037,
+    key: "roletemplateid",
+    title: "name",
+    verbs: Verbs::READ,
+    attributes: &[key("roletemplateid"), text("name", 100)],
     collections: &[],
     view_of: &[],
 };
@@ -171,7 +185,12 @@ pub(super) static BUSINESS_UNIT: Table = Table {
     key: "businessunitid",
     title: "name",
     verbs: Verbs::READ_UPDATE,
-    attributes: &[key("businessunitid"), text("name", 160), boolean("isdisabled").read_only()],
+    attributes: &[
+        key("businessunitid"),
+        text("name", 160),
+        boolean("isdisabled").read_only(),
+        lookup("parentbusinessunitid", &[Target::new("businessunit", "parentbusinessunitid")]),
+    ],
     collections: &[],
     view_of: &[],
 };

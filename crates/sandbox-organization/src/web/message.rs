@@ -24,6 +24,7 @@ use crate::{
         query::aliases,
     },
     options::ExtraProperties,
+    organization::Organization,
     schema::Table,
     state::{Session, State},
 };
@@ -92,8 +93,8 @@ fn current_organization(state: &State) -> Json {
         "OrganizationId": state.identity.organization,
         "FriendlyName": name,
         "OrganizationVersion": VERSION,
-        "UrlName": name.to_lowercase(),
-        "UniqueName": name,
+        "UrlName": Organization::UNIQUE_NAME,
+        "UniqueName": Organization::UNIQUE_NAME,
         "State": "Enabled",
         "Endpoints": {
             "Count": 2,

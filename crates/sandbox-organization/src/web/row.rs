@@ -42,8 +42,24 @@ pub(super) fn create(
     let body = request.json()?;
     access::demand(state, session, table, Right::Create)?;
     access::demand_body(state, session, table, &body)?;
+    refuse_strangers(state, table, &body)?;
     let id = records::create(state, session, table, &body, Purpose::Create)?;
     created(state, session, request, (table, id))
+}
+
+/// A user is made of an account of the domain.
+fn refuse_strangers(state: &State, table: &Table, body: &Map<String, Json>) -> Outcome<()> {
+    let Some(accounts) = state.options.domain_accounts.as_ref().filter(|_| table.name == "systemuser") else {
+        return Ok(());
+    };
+    let name = body.get("domainname").and_then(Json::as_str).unwrap_or_default();
+    if accounts.iter().any(|account| account.eq_ignore_ascii_case(name)) {
+        return Ok(());
+    }
+    Err(Fault::bad(
+        0x8004_0502,
+        format!("The specified Active Directory account '{name}' does not exist."),
+    ))
 }
 
 fn created(

@@ -154,6 +154,10 @@ fn get_setting(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
             "Microsoft.Xrm.Sdk.Deployment.ClaimsSettings",
             [("Enabled", Value::Bool(database.claims_enabled))],
         )]),
+        "ifdsettings" => Ok(vec![Value::known(
+            "Microsoft.Xrm.Sdk.Deployment.IfdSettings",
+            [("Enabled", Value::Bool(database.claims_enabled))],
+        )]),
         other => unknown(call.line, format!("the settings {other}")),
     }
 }

@@ -408,7 +408,7 @@ fn import_pfx(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         return failed("System.IO.FileNotFoundException", format!("The PFX file {path} could not be found."));
     };
     let password = match call.get("Password") {
-        Some(Value::Secure(password)) => password.to_string(),
+        Some(Value::Secure(password)) => password.borrow().clone(),
         _ => String::new(),
     };
     let spec = u8::from(!run.machine.faults.cng_import);

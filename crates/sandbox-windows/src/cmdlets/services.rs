@@ -20,6 +20,7 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Get-CimInstance", Shell, "ClassName | Filter Property", get_cim_instance),
     cmdlet!("Get-WmiObject", Shell, "Class | Filter", get_cim_instance),
     cmdlet!("Get-Process", Shell, "Name | Id", get_process),
+    cmdlet!("Invoke-WebRequest", Shell, "Uri! | Method UseBasicParsing? TimeoutSec", invoke_web_request),
     cmdlet!("iisreset", Shell, "| Words*", iis_reset),
     cmdlet!("certutil", Shell, "| Words*", certutil),
 ];
@@ -96,9 +97,7 @@ fn change(run: &mut Run<'_>, call: &Call, what: &str) -> Ran<Vec<Value>> {
             continue;
         }
         if what == "stopped" {
-            for service in run.machine.services.iter_mut().filter(|service| service.name == name) {
-                "Stopped".clone_into(&mut service.state);
-            }
+            run.machine.stop(&name);
         } else if what == "restarted" || run.machine.service(&name).is_some_and(|one| one.state != "Running")
         {
             run.machine.start(&name);
@@ -209,6 +208,29 @@ fn get_process(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let message = format!("Cannot find a process with the process identifier {wanted}.");
     call.complain(run, Failure::new("Microsoft.PowerShell.Commands.ProcessCommandException", message))?;
     Ok(Vec::new())
+}
+
+/// What a request to a service in the cloud meets: nothing is sent.
+fn invoke_web_request(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    if run.machine.faults.old_tls {
+        return failed(
+            "System.Net.WebException",
+            "The underlying connection was closed: An unexpected error occurred on a send.",
+        );
+    }
+    if run.machine.faults.no_way_out {
+        return failed("System.Net.WebException", "Unable to connect to the remote server");
+    }
+    if !call.on("UseBasicParsing") {
+        return failed(
+            "System.NotSupportedException",
+            "The response content cannot be parsed because the Internet Explorer engine is not available, or Internet Explorer's first-launch configuration is not complete.",
+        );
+    }
+    Ok(vec![Value::known(
+        "Microsoft.PowerShell.Commands.BasicHtmlWebResponseObject",
+        [("StatusCode", Value::Int(200)), ("Content", Value::text(""))],
+    )])
 }
 
 fn iis_reset(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {

@@ -254,7 +254,7 @@ fn secure_string(_: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
             "Cannot bind argument to parameter 'String' because it is an empty string.",
         );
     }
-    Ok(vec![Value::Secure(Rc::from(text))])
+    Ok(vec![Value::Secure(Rc::new(std::cell::RefCell::new(text)))])
 }
 
 fn time_span(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {

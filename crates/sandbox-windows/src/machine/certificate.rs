@@ -100,6 +100,20 @@ impl Certificate {
         Ok(Certificate::from_der(leaf.as_der())?.with_key(spec))
     }
 
+    /// Another certificate with the same subject, life and `KeySpec`: as if it had been issued twice. Its signature
+    /// does not hold, which nothing on a machine looks at.
+    pub fn twin(&self) -> Result<Certificate, Bad> {
+        let mut der = self.der.clone();
+        if let Some(last) = der.last_mut() {
+            *last ^= 1;
+        }
+        let twin = Certificate::from_der(&der)?;
+        Ok(match &self.key {
+            Some(key) => twin.with_key(key.spec),
+            None => twin,
+        })
+    }
+
     /// The same with a private key of this `KeySpec` on the machine.
     #[must_use]
     pub fn with_key(mut self, spec: u8) -> Certificate {

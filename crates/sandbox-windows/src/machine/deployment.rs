@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use uuid::Uuid;
+
+use super::Certificate;
 
 /// A certificate record of the deployment (`setup.md` 2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,13 @@ pub struct CrmCertificate {
     pub store_find_type: String,
     /// The public certificate, base64 of DER.
     pub data: String,
+}
+
+impl CrmCertificate {
+    /// The certificate in a record's `data`; none where it holds no certificate.
+    pub fn decode(data: &str) -> Option<Certificate> {
+        Certificate::from_der(&STANDARD.decode(data).ok()?).ok()
+    }
 }
 
 /// An organization of the deployment.

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use self::{
     certificate::{Bad, Certificate, Key},
     deployment::{Adfs, AdfsClient, AdfsPermission, CrmCertificate, CrmServer, Deployment, Organization},
-    estate::Estate,
+    estate::{Estate, EstateSetup},
     exchange::{Exchange, OnlinePrincipal, OnlineRole, OnlineScope},
 };
 
@@ -51,6 +51,10 @@ pub struct Faults {
     pub cng_import: bool,
     /// The caller is no local administrator.
     pub not_elevated: bool,
+    /// .NET on the machine still begins with TLS 1.0, which the services in the cloud refuse (`setup.md` P4).
+    pub old_tls: bool,
+    /// The firewall lets nothing out.
+    pub no_way_out: bool,
 }
 
 /// An access rule of a key file.
@@ -220,6 +224,18 @@ impl Machine {
             .any(|rule| rule.allows && rule.account.eq_ignore_ascii_case(account))
     }
 
+    /// The accounts that have been given the right to read a certificate's key.
+    pub fn readers(&self, certificate: &Certificate) -> Vec<&str> {
+        let path = certificate.key.as_ref().map(Key::path);
+        self.keys
+            .iter()
+            .filter(|key| path.as_ref().is_some_and(|path| key.path.eq_ignore_ascii_case(path)))
+            .flat_map(|key| &key.rules)
+            .filter(|rule| rule.allows)
+            .map(|rule| rule.account.as_str())
+            .collect()
+    }
+
     /// The certificate that CRM finds by its subject in `My`, and whose key it can use (`setup.md` 2.1).
     ///
     /// Errors as CRM says them: `Private key not found` with two of one subject, without a key, or with a
@@ -241,8 +257,15 @@ impl Machine {
         self.services.iter().find(|service| service.name.eq_ignore_ascii_case(name))
     }
 
+    /// Stops a service.
+    pub fn stop(&mut self, name: &str) {
+        for service in self.services.iter_mut().filter(|service| service.name.eq_ignore_ascii_case(name)) {
+            "Stopped".clone_into(&mut service.state);
+        }
+    }
+
     /// Starts a service anew.
-    pub(crate) fn start(&mut self, name: &str) {
+    pub fn start(&mut self, name: &str) {
         self.now = self.now.checked_add(SignedDuration::from_secs(1)).unwrap_or(self.now);
         let now = self.now;
         for service in self.services.iter_mut().filter(|service| service.name.eq_ignore_ascii_case(name)) {

@@ -107,7 +107,13 @@ pub(crate) fn cast(line: usize, name: &str, value: &Value) -> Ran {
         list if list == "collections.arraylist" || list.starts_with("collections.generic.list[") => {
             Value::List(Rc::new(RefCell::new(value.elements())))
         }
-        "char" => Value::text(value.show()),
+        "char" => match value.whole().filter(|_| matches!(value, Value::Int(_))) {
+            Some(code) => match u32::try_from(code).ok().and_then(char::from_u32) {
+                Some(sign) => Value::text(sign.to_string()),
+                None => return refused(value, "System.Char"),
+            },
+            None => Value::text(value.show()),
+        },
         "datetime" => match value {
             Value::Date { .. } => value.clone(),
             other => match date(&other.show()) {
@@ -115,6 +121,10 @@ pub(crate) fn cast(line: usize, name: &str, value: &Value) -> Ran {
                 None => return refused(value, "System.DateTime"),
             },
         },
+        // Enumerations are kept by the names of their values.
+        "security.cryptography.x509certificates.x509keystorageflags" | "x509keystorageflags" => {
+            Value::text(value.show())
+        }
         "guid" => match uuid::Uuid::parse_str(&value.show()) {
             Ok(id) => guid(&id),
             Err(_) => return refused(value, "System.Guid"),

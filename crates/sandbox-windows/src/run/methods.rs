@@ -23,7 +23,8 @@ impl Run<'_> {
             }
             (Value::Null | Value::Nothing, "count" | "length") => Value::Int(0),
             (Value::Null | Value::Nothing, _) => Value::Null,
-            (Value::Text(text) | Value::Secure(text), "length") => Value::int(text.chars().count()),
+            (Value::Text(text), "length") => Value::int(text.chars().count()),
+            (Value::Secure(text), "length") => Value::int(text.borrow().chars().count()),
             (Value::Array(_) | Value::List(_) | Value::Bytes(_), "length" | "count" | "longlength") => {
                 Value::int(of.unrolled().len())
             }
@@ -64,6 +65,10 @@ impl Run<'_> {
                     (None, _) if lower == "count" || lower == "length" => return self.single(of, name),
                     (None, Native::Custom) if self.strict => return missing(of, name),
                     (None, Native::Custom) => Value::Null,
+                    // No server answered.
+                    (None, _) if lower == "response" && object.class == "System.Net.WebException" => {
+                        Value::Null
+                    }
                     (None, _) => return unknown(self.line, format!("{name} of {}", object.class)),
                 }
             }
@@ -267,6 +272,10 @@ impl Run<'_> {
                 self.invoke(block, Vec::new(), arguments.to_vec(), None).map(Value::gathered)
             }
             (Value::Secure(_), "makereadonly" | "dispose" | "clear") => Ok(Value::Null),
+            (Value::Secure(secret), "appendchar") => {
+                secret.borrow_mut().push_str(&arguments.first().map(Value::show).unwrap_or_default());
+                Ok(Value::Null)
+            }
             _ => unknown(line, format!("the method {name} of {}", of.class())),
         }
     }

@@ -40,6 +40,55 @@ pub const EMULATOR: i32 = 70;
 
 /// Runs a script of Windows PowerShell 5.1 on a machine, with a JSON value on its standard input.
 pub fn run(script: &str, stdin_json: &serde_json::Value, machine: &mut Machine) -> Ended {
+    run_text(script, stdin_json.to_string(), machine)
+}
+
+/// Runs `powershell.exe` with these arguments and this text on its standard input: `-EncodedCommand` with the script in
+/// base64, or `-Command -` with the script on the standard input.
+pub fn powershell(arguments: &[&str], stdin: &str, machine: &mut Machine) -> Ended {
+    let refused = |what: &str| Ended {
+        stdout: String::new(),
+        stderr: format!("emulator: powershell.exe: {what}\n"),
+        exit: EMULATOR,
+    };
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match word.to_ascii_lowercase().as_str() {
+            "-nologo" | "-noprofile" | "-noninteractive" => {}
+            "-executionpolicy" | "-outputformat" | "-inputformat" => {
+                words.next();
+            }
+            "-encodedcommand" | "-enc" | "-e" => {
+                let script = words
+                    .next()
+                    .and_then(|text| methods::unbase64(text).ok())
+                    .and_then(|bytes| utf16(&bytes));
+                return match script {
+                    Some(script) => run_text(&script, stdin.to_owned(), machine),
+                    None => refused(
+                        "cannot process the command because the value specified with -EncodedCommand is not properly encoded",
+                    ),
+                };
+            }
+            "-command" | "-c" if words.next() == Some(&"-") => {
+                return run_text(stdin, String::new(), machine);
+            }
+            other => return refused(&format!("the argument {other}")),
+        }
+    }
+    refused("there is nothing to run")
+}
+
+fn utf16(bytes: &[u8]) -> Option<String> {
+    let units: Vec<u16> = bytes
+        .chunks_exact(2)
+        .filter_map(|pair| <[u8; 2]>::try_from(pair).ok())
+        .map(u16::from_le_bytes)
+        .collect();
+    String::from_utf16(&units).ok()
+}
+
+fn run_text(script: &str, stdin: String, machine: &mut Machine) -> Ended {
     let emulator = |line: usize, what: &str| Ended {
         stdout: String::new(),
         stderr: format!("emulator: line {line}: {what}\n"),
@@ -56,7 +105,7 @@ pub fn run(script: &str, stdin_json: &serde_json::Value, machine: &mut Machine) 
         Ok(block) => block,
         Err(error) => return emulator(error.line, &error.what),
     };
-    let mut run = Run::new(machine, stdin_json);
+    let mut run = Run::new(machine, stdin);
     let mut out = Vec::new();
     let ended = run.program(&block, &mut out);
     let mut exit = run.write(&out);
@@ -96,7 +145,7 @@ pub(crate) struct Run<'m> {
 }
 
 impl<'m> Run<'m> {
-    fn new(machine: &'m mut Machine, stdin: &serde_json::Value) -> Self {
+    fn new(machine: &'m mut Machine, stdin: String) -> Self {
         let mut script = Names::default();
         script.set("ErrorActionPreference", Value::text("Continue"));
         for name in ["ProgressPreference", "WarningPreference", "VerbosePreference", "ConfirmPreference"] {
@@ -107,7 +156,7 @@ impl<'m> Run<'m> {
             machine,
             scopes: vec![script],
             functions: Vec::new(),
-            stdin: Some(stdin.to_string()),
+            stdin: Some(stdin),
             stdout: String::new(),
             stderr: String::new(),
             tries: 0,

@@ -100,6 +100,23 @@ impl Run<'_> {
                 let case = !text(2).to_ascii_lowercase().contains("ignorecase");
                 Value::Bool(operators::equal(&Value::text(text(0)), &Value::text(text(1)), case))
             }
+            ("scriptblock", "create") => {
+                if self.machine.faults.constrained_language {
+                    return failed(
+                        "System.Management.Automation.PSInvalidOperationException",
+                        "Cannot invoke method. Method invocation is supported only on core types in this language mode.",
+                    );
+                }
+                match crate::script::read(&text(0)) {
+                    Ok(block) => Value::Block(Rc::new(block)),
+                    Err(error) => {
+                        return unknown(
+                            line,
+                            format!("line {} of a script block: {}", error.line, error.what),
+                        );
+                    }
+                }
+            }
             ("guid", "newguid") => convert::guid(&uuid::Uuid::new_v4()),
             ("guid", "parse") => convert::cast(line, "guid", &first())?,
             ("datetime", "parse" | "parseexact") => convert::cast(line, "datetime", &first())?,
@@ -235,7 +252,7 @@ impl Run<'_> {
                     if arguments.len() == 2 { format!("{}\\{}", text(0), text(1)) } else { text(0) };
                 identity(&account)
             }
-            "securestring" => Value::Secure(text(0).as_str().into()),
+            "securestring" => Value::Secure(Rc::new(std::cell::RefCell::new(text(0)))),
             "pscustomobject" => Value::custom(Names::default()),
             "guid" => convert::cast(line, "guid", arguments.first().unwrap_or(&Value::Null))?,
             "exception"
@@ -284,7 +301,7 @@ impl Run<'_> {
             None => Certificate::from_der(&data),
             Some(password) => {
                 let password = match password {
-                    Value::Secure(secret) => secret.to_string(),
+                    Value::Secure(secret) => secret.borrow().clone(),
                     other => other.show(),
                 };
                 let flags = arguments.get(2).map(Value::show).unwrap_or_default().to_ascii_lowercase();

@@ -77,7 +77,7 @@ pub(crate) enum Value {
     Block(Rc<Block>),
     Type(Rc<str>),
     /// A `SecureString`.
-    Secure(Rc<str>),
+    Secure(Rc<RefCell<String>>),
 }
 
 impl Value {

@@ -1,0 +1,211 @@
+//! The scripts of target native, run on emulated servers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
+
+mod support;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hybridge_connect::servers::{Mode, Script};
+use hybridge_identity::{Credential, PfxForm, SecretString};
+use hybridge_sandbox_windows::Estate;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use support::Servers;
+
+fn now() -> Timestamp {
+    "2026-11-23T12:00:00Z".parse().unwrap()
+}
+
+fn servers() -> Servers {
+    Servers::new(Estate::new(now()))
+}
+
+macro_rules! script {
+    ($name:literal) => {{
+        static SCRIPT: Script =
+            Script { name: $name, text: include_str!(concat!("../scripts/", $name, ".ps1")) };
+        &SCRIPT
+    }};
+}
+
+async fn told(servers: &Servers, server: &str, what: (&'static Script, Mode), data: Value) -> Value {
+    match servers.run(server, what, &data, None).await {
+        Ok(told) => told,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+async fn refused(servers: &Servers, server: &str, what: (&'static Script, Mode), data: Value) -> String {
+    match servers.run(server, what, &data, None).await {
+        Ok(told) => panic!("{told}"),
+        Err(error) => format!("{}\n{}", error.trouble().what, error.trouble().remedy),
+    }
+}
+
+#[tokio::test]
+async fn a_server_tells_what_it_is() {
+    let servers = servers();
+    let script = script!("server-inventory");
+    let state = told(&servers, "CRM01", (script, Mode::Probe), json!({})).await;
+    assert_eq!((state["computer"].as_str(), state["powershell"].as_i64()), (Some("CRM01"), Some(5)));
+    assert_eq!(
+        (state["elevated"].as_bool(), state["snapin"].as_bool()),
+        (Some(true), Some(false)),
+        "{state}"
+    );
+    assert_eq!(state["services"].as_array().unwrap().len(), 2, "{state}");
+    let state = told(&servers, "CRMDEP", (script, Mode::Probe), json!({})).await;
+    assert_eq!(state["snapin"], true);
+    servers.estate().machine("CRM01").unwrap().faults.not_elevated = true;
+    let state = told(&servers, "CRM01", (script, Mode::Probe), json!({})).await;
+    assert_eq!(state["elevated"], false);
+    servers.estate().machine("CRM01").unwrap().faults.constrained_language = true;
+    let refused = refused(&servers, "CRM01", (script, Mode::Probe), json!({})).await;
+    assert!(refused.contains("App Control") && refused.contains("bundle"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_deployment_tells_its_servers_and_organizations() {
+    let servers = servers();
+    let script = script!("deployment-inventory");
+    let state = told(&servers, "CRMDEP", (script, Mode::Probe), json!({})).await;
+    assert_eq!(state["servers"].as_array().unwrap().len(), 3, "{state}");
+    assert_eq!(state["organizations"][0]["name"], "contoso");
+    assert_eq!(state["claims"], true);
+    servers.estate().machine("CRMDEP").unwrap().faults.not_in_priv_user_group = true;
+    let words = refused(&servers, "CRMDEP", (script, Mode::Probe), json!({})).await;
+    assert!(words.contains("CRMDEP: the account is not in") && words.contains("PrivUserGroup"), "{words}");
+    servers.estate().machine("CRMDEP").unwrap().faults.no_snapin = true;
+    let words = refused(&servers, "CRMDEP", (script, Mode::Probe), json!({})).await;
+    assert!(words.contains("Deployment Tools"), "{words}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_brought_into_the_store_its_key_opened_and_both_taken_back() {
+    let servers = servers();
+    let credential = Credential::self_signed("hybridge-s2s-1", now(), 730).unwrap();
+    let certificate = credential.certificate();
+    let password = SecretString::from("s3cret\u{fc}");
+    let pfx = STANDARD.encode(credential.to_pfx_in(PfxForm::Legacy, &password).unwrap());
+    let thumbprint = certificate.sha1_hex();
+    let (store, access) = (script!("signing-store"), script!("key-access"));
+    let data = json!({ "thumbprint": thumbprint, "subject": certificate.subject() });
+    let state = told(&servers, "CRM02", (store, Mode::Probe), data.clone()).await;
+    assert_eq!(state, json!({ "installed": false, "keySpec": null, "others": [] }));
+    let state = told(&servers, "CRM02", (access, Mode::Probe), data.clone()).await;
+    assert_eq!((state["installed"].as_bool(), state["readers"].clone()), (Some(false), json!([])));
+
+    let mut with_pfx = data.clone();
+    with_pfx["pfx"] = pfx.into();
+    let wrong = SecretString::from("wrong");
+    let failed = servers.run("CRM02", (store, Mode::Apply), &with_pfx, Some(&wrong)).await.unwrap_err();
+    assert!(failed.trouble().what.contains("network password is not correct"), "{failed:?}");
+    for _ in 0..2 {
+        let state = servers.run("CRM02", (store, Mode::Apply), &with_pfx, Some(&password)).await.unwrap();
+        assert_eq!(state, json!({ "installed": true, "keySpec": 1, "others": [] }));
+    }
+    let accounts = json!([Estate::ASYNC_ACCOUNT, Estate::POOL_ACCOUNT]);
+    let state = told(&servers, "CRM02", (access, Mode::Probe), data.clone()).await;
+    assert_eq!(state, json!({ "installed": true, "accounts": accounts, "readers": [] }));
+    let state = told(&servers, "CRM02", (access, Mode::Apply), data.clone()).await;
+    assert_eq!(state["readers"], accounts);
+    assert!(servers.estate().machine("CRM02").unwrap().may_read_key(&thumbprint, Estate::ASYNC_ACCOUNT));
+    let undo = json!({ "thumbprint": thumbprint, "before": [Estate::POOL_ACCOUNT] });
+    let state = told(&servers, "CRM02", (access, Mode::Undo), undo).await;
+    assert_eq!(state["readers"], json!([Estate::POOL_ACCOUNT]));
+
+    let mut undo = data.clone();
+    undo["before"] = json!({ "installed": false });
+    let state = told(&servers, "CRM02", (store, Mode::Undo), undo).await;
+    assert_eq!(state["installed"], false);
+    let mut estate = servers.estate();
+    let machine = estate.machine("CRM02").unwrap();
+    assert!(machine.certificates.is_empty() && machine.keys.is_empty(), "the key goes with it");
+}
+
+#[tokio::test]
+async fn a_key_in_the_wrong_provider_or_closed_to_the_account_is_told_apart() {
+    let servers = servers();
+    let credential = Credential::self_signed("hybridge-s2s-1", now(), 730).unwrap();
+    let password = SecretString::from("s3cret");
+    let pfx = STANDARD.encode(credential.to_pfx_in(PfxForm::Legacy, &password).unwrap());
+    let store = script!("signing-store");
+    let certificate = credential.certificate();
+    let data = json!({ "thumbprint": certificate.sha1_hex(), "subject": certificate.subject(), "pfx": pfx });
+    servers.estate().machine("CRM01").unwrap().faults.cng_import = true;
+    let failed = servers.run("CRM01", (store, Mode::Apply), &data, Some(&password)).await.unwrap_err();
+    assert!(failed.trouble().what.contains("KeySpec 0"), "{failed:?}");
+    assert!(servers.estate().machine("CRM01").unwrap().certificates.is_empty(), "nothing half-done stays");
+    servers.estate().machine("CRM01").unwrap().faults.cng_import = false;
+    servers.run("CRM01", (store, Mode::Apply), &data, Some(&password)).await.unwrap();
+    servers.estate().machine("CRM01").unwrap().faults.no_key_access = true;
+    let state = told(&servers, "CRM01", (store, Mode::Probe), data).await;
+    assert_eq!(state["keySpec"], "closed");
+}
+
+#[tokio::test]
+async fn the_settings_of_the_deployment_are_written_and_put_back() {
+    let servers = servers();
+    let (first, second) = (
+        Credential::self_signed("hybridge-s2s-1", now(), 30).unwrap(),
+        Credential::self_signed("hybridge-s2s-2", now(), 30).unwrap(),
+    );
+    let record = script!("signing-record");
+    let of = |credential: &Credential| {
+        let certificate = credential.certificate();
+        json!({ "subject": certificate.subject(), "certificate": STANDARD.encode(certificate.der()) })
+    };
+    assert_eq!(told(&servers, "CRMDEP", (record, Mode::Probe), json!({})).await, json!({ "record": null }));
+    for credential in [&first, &second] {
+        let state = told(&servers, "CRMDEP", (record, Mode::Apply), of(credential)).await;
+        assert_eq!(state["record"], of(credential));
+    }
+    let state = told(&servers, "CRMDEP", (record, Mode::Undo), json!({ "before": of(&first) })).await;
+    assert_eq!(state["record"], of(&first));
+    let state = told(&servers, "CRMDEP", (record, Mode::Undo), json!({ "before": null })).await;
+    assert_eq!(state["record"], Value::Null);
+    assert!(servers.estate().machine("CRMDEP").unwrap().files.is_empty(), "nothing is left in a file");
+
+    let (service, tenant) = (script!("token-service"), script!("organization-tenant"));
+    let nothing = json!({ "principal": null, "metadata": null });
+    assert_eq!(told(&servers, "CRMDEP", (service, Mode::Probe), json!({})).await, nothing);
+    let wanted = json!({ "principal": "1", "metadata": "https://x/metadata/json/1" });
+    assert_eq!(told(&servers, "CRMDEP", (service, Mode::Apply), wanted.clone()).await, wanted);
+    let undone = told(&servers, "CRMDEP", (service, Mode::Undo), json!({ "before": nothing })).await;
+    assert_eq!(undone, nothing);
+    let data = json!({ "organization": "contoso", "tenant": "t" });
+    assert_eq!(told(&servers, "CRMDEP", (tenant, Mode::Apply), data).await, json!({ "tenant": "t" }));
+    let data = json!({ "organization": "contoso", "tenant": "t", "before": null });
+    assert_eq!(told(&servers, "CRMDEP", (tenant, Mode::Undo), data).await, json!({ "tenant": null }));
+    let data = json!({ "organization": "fabrikam", "tenant": "t" });
+    let words = refused(&servers, "CRMDEP", (tenant, Mode::Probe), data).await;
+    assert!(words.contains("fabrikam does not exist"), "{words}");
+}
+
+#[tokio::test]
+async fn services_are_started_anew() {
+    let servers = servers();
+    let restart = script!("service-restart");
+    let later = now() + jiff::SignedDuration::from_mins(10);
+    servers.estate().set_now(later);
+    let state = told(&servers, "CRM01", (restart, Mode::Probe), json!({})).await;
+    assert_eq!(state["services"]["MSCRMAsyncService"], json!({ "state": "Running", "age": 600 }));
+    let state = told(&servers, "CRM01", (restart, Mode::Apply), json!({})).await;
+    for service in state["services"].as_object().unwrap().values() {
+        assert!(service["age"].as_i64().unwrap() <= 2, "{state}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_reach_is_told() {
+    let servers = servers();
+    let outbound = script!("outbound");
+    let data = json!({ "addresses": ["https://a.test/", "https://b.test/"] });
+    let state = told(&servers, "CRM01", (outbound, Mode::Probe), data.clone()).await;
+    assert_eq!(state, json!({ "https://a.test/": "reached", "https://b.test/": "reached" }));
+    servers.estate().machine("CRM01").unwrap().faults.old_tls = true;
+    let state = told(&servers, "CRM01", (outbound, Mode::Probe), data).await;
+    assert!(
+        state["https://a.test/"].as_str().unwrap().contains("underlying connection was closed"),
+        "{state}"
+    );
+}

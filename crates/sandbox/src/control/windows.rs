@@ -1,0 +1,201 @@
+//! The Windows servers, as the control API shows and changes them.
+//!
+//! `PUT /windows` names servers; for each of them every part may be left out:
+//!
+//! | part | effect |
+//! | --- | --- |
+//! | `faults` | `down`, `noSnapin`, `constrainedLanguage`, `notInPrivUserGroup`, `noKeyAccess`, `cngImport`, `notElevated`, `oldTls`: true or false; those that are not named stay |
+//! | `twin` | the thumbprint of a certificate in `My`: a second one with the same subject is put beside it |
+//! | `stopped`, `started` | names of services |
+
+use std::collections::BTreeMap;
+
+use hybridge_sandbox_windows::{CrmCertificate, Estate, Faults, Machine};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// What is there. No private keys.
+pub(super) fn census(estate: &Estate) -> Value {
+    let machines: Map<String, Value> =
+        estate.machines.iter().map(|one| (one.name.clone(), machine(one))).collect();
+    let Some(first) = estate.machines.first() else { return json!({}) };
+    let (database, farm) = (first.database(), first.farm());
+    let records: Vec<Value> = database
+        .certificates
+        .iter()
+        .map(|record| {
+            json!({
+                "type": record.certificate_type,
+                "name": record.name,
+                "store": format!("{}\\{}", record.store_location, record.store_name),
+                "findType": record.store_find_type,
+                "thumbprint": thumbprint(&record.data),
+            })
+        })
+        .collect();
+    let advanced: Vec<Value> = database
+        .advanced
+        .iter()
+        .map(|((entity, id, name), value)| {
+            let id = (!id.is_nil()).then_some(id);
+            json!({ "entity": entity, "id": id, "name": name, "value": value })
+        })
+        .collect();
+    json!({
+        "machines": machines,
+        "deployment": {
+            "certificates": records,
+            "settings": advanced,
+            "oauthEnabled": database.oauth_enabled,
+            "claimsEnabled": database.claims_enabled,
+            "organizations": database.organizations.iter().map(|one| json!({ "id": one.id, "uniqueName": one.unique_name })).collect::<Vec<_>>(),
+            "servers": database.servers.iter().map(|one| json!({ "name": one.name, "roles": one.roles })).collect::<Vec<_>>(),
+        },
+        "adfs": {
+            "clients": farm.clients.iter().map(|one| json!({ "clientId": one.client_id, "name": one.name, "redirectUris": one.redirect_uris })).collect::<Vec<_>>(),
+            "permissions": farm.permissions.iter().map(|one| json!({ "client": one.client, "server": one.server, "scopes": one.scopes })).collect::<Vec<_>>(),
+            "intranet": farm.intranet,
+            "extranet": farm.extranet,
+            "relyingParties": farm.relying_parties.iter().map(|(name, identifiers)| json!({ "name": name, "identifiers": identifiers })).collect::<Vec<_>>(),
+        },
+    })
+}
+
+fn thumbprint(data: &str) -> Option<String> {
+    Some(CrmCertificate::decode(data)?.thumbprint)
+}
+
+fn machine(machine: &Machine) -> Value {
+    let certificates: Vec<Value> = machine
+        .certificates
+        .iter()
+        .map(|stored| {
+            let certificate = &stored.certificate;
+            json!({
+                "store": stored.store,
+                "subject": certificate.subject,
+                "thumbprint": certificate.thumbprint,
+                "notBefore": certificate.not_before,
+                "notAfter": certificate.not_after,
+                "keySpec": certificate.key.as_ref().map(|key| key.spec),
+                "readers": machine.readers(certificate),
+            })
+        })
+        .collect();
+    let services: Map<String, Value> = machine
+        .services
+        .iter()
+        .map(|service| {
+            let told =
+                json!({ "account": service.account, "state": service.state, "started": service.started });
+            (service.name.clone(), told)
+        })
+        .collect();
+    json!({
+        "domain": machine.domain,
+        "duties": {
+            "asynchronous": machine.roles.asynchronous,
+            "web": machine.roles.web,
+            "deployment": machine.roles.deployment,
+            "adfs": machine.roles.adfs,
+        },
+        "faults": faults(machine.faults),
+        "certificates": certificates,
+        "services": services,
+        "files": machine.files.keys().collect::<Vec<_>>(),
+        "changes": machine.changes,
+    })
+}
+
+fn faults(faults: Faults) -> Value {
+    json!({
+        "down": faults.down,
+        "noSnapin": faults.no_snapin,
+        "constrainedLanguage": faults.constrained_language,
+        "notInPrivUserGroup": faults.not_in_priv_user_group,
+        "noKeyAccess": faults.no_key_access,
+        "cngImport": faults.cng_import,
+        "notElevated": faults.not_elevated,
+        "oldTls": faults.old_tls,
+    })
+}
+
+/// What is to change on one server.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Change {
+    faults: FaultChanges,
+    twin: Option<String>,
+    stopped: Vec<String>,
+    started: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+struct FaultChanges {
+    down: Option<bool>,
+    no_snapin: Option<bool>,
+    constrained_language: Option<bool>,
+    not_in_priv_user_group: Option<bool>,
+    no_key_access: Option<bool>,
+    cng_import: Option<bool>,
+    not_elevated: Option<bool>,
+    old_tls: Option<bool>,
+}
+
+/// Changes servers by their names; nothing is changed when one of them is not there.
+pub(super) fn change(estate: &mut Estate, changes: &BTreeMap<String, Change>) -> Result<(), String> {
+    if let Some(name) = changes.keys().find(|name| estate.machine(name).is_none()) {
+        let known: Vec<&str> = estate.machines.iter().map(|one| one.name.as_str()).collect();
+        return Err(format!("no server is called {name:?}; there are {}", known.join(", ")));
+    }
+    for (name, change) in changes {
+        if let Some(machine) = estate.machine(name) {
+            apply(machine, change)?;
+        }
+    }
+    Ok(())
+}
+
+fn apply(machine: &mut Machine, change: &Change) -> Result<(), String> {
+    let (faults, wanted) = (&mut machine.faults, &change.faults);
+    for (fault, wanted) in [
+        (&mut faults.down, wanted.down),
+        (&mut faults.no_snapin, wanted.no_snapin),
+        (&mut faults.constrained_language, wanted.constrained_language),
+        (&mut faults.not_in_priv_user_group, wanted.not_in_priv_user_group),
+        (&mut faults.no_key_access, wanted.no_key_access),
+        (&mut faults.cng_import, wanted.cng_import),
+        (&mut faults.not_elevated, wanted.not_elevated),
+        (&mut faults.old_tls, wanted.old_tls),
+    ] {
+        *fault = wanted.unwrap_or(*fault);
+    }
+    if let Some(thumbprint) = &change.twin {
+        let name = machine.name.clone();
+        let original = machine
+            .certificates
+            .iter()
+            .find(|one| one.certificate.thumbprint.eq_ignore_ascii_case(thumbprint))
+            .ok_or_else(|| format!("{name} has no certificate {thumbprint}"))?;
+        let twin = original.certificate.twin().map_err(|error| error.to_string())?;
+        machine.install("My", twin);
+    }
+    let known: Vec<String> = machine.services.iter().map(|service| service.name.clone()).collect();
+    for wanted in change.stopped.iter().chain(&change.started) {
+        if !known.contains(wanted) {
+            return Err(format!(
+                "{} has no service {wanted:?}; there are {}",
+                machine.name,
+                known.join(", ")
+            ));
+        }
+    }
+    for name in &change.stopped {
+        machine.stop(name);
+    }
+    for name in &change.started {
+        machine.start(name);
+    }
+    Ok(())
+}
