@@ -166,7 +166,9 @@ fn connect(answers: &Answers, line: &mut impl FnMut(&str)) {
     );
     line("# directory_token = { env = \"HYBRIDGE_DIRECTORY_TOKEN\" }");
     line("# exchange_token = { env = \"HYBRIDGE_EXCHANGE_TOKEN\" }");
-    line("# A System Administrator of the organization, for the steps that the service account may not do itself.");
+    line(
+        "# A System Administrator of the organization, for the steps that the service account may not do itself.",
+    );
     if let Some((account, password)) = &answers.administrator {
         line(&format!("organization_account = {}", quoted(account)));
         line(&format!("organization_password = {password}"));
@@ -174,7 +176,9 @@ fn connect(answers: &Answers, line: &mut impl FnMut(&str)) {
         line("# organization_account = \"CONTOSO\\\\crm.admin\"");
         line("# organization_password = { env = \"HYBRIDGE_CONNECT_ORGANIZATION_PASSWORD\" }");
     }
-    line("# tasks = false                # true: register To Do's application as well; its consent is tenant-wide");
+    line(
+        "# tasks = false                # true: register To Do's application as well; its consent is tenant-wide",
+    );
     if let Some(exchange) = &answers.exchange {
         line(&format!("exchange = {}", quoted(exchange)));
     }

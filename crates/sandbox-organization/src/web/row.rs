@@ -56,10 +56,7 @@ fn refuse_strangers(state: &State, table: &Table, body: &Map<String, Json>) -> O
     if accounts.iter().any(|account| account.eq_ignore_ascii_case(name)) {
         return Ok(());
     }
-    Err(Fault::bad(
-        0x8004_0502,
-        format!("The specified Active Directory account '{name}' does not exist."),
-    ))
+    Err(Fault::bad(0x8004_0502, format!("The specified Active Directory account '{name}' does not exist.")))
 }
 
 fn created(
