@@ -5,6 +5,7 @@
 //! messages, the same message goes through its SOAP organization service; which of the two serves is
 //! probed once and remembered ([`Route`]).
 
+mod administration;
 mod attachments;
 mod check;
 mod deliver;
@@ -20,6 +21,10 @@ use std::sync::Arc;
 
 use hybridge_odata::Service;
 
+pub use administration::{
+    ADMINISTRATOR_TEMPLATE, CUSTOMIZER_TEMPLATE, EntityDefinition, NON_INTERACTIVE, RolePrivilege,
+    SecurityRole, SystemUser,
+};
 pub use attachments::{AttachmentFile, StoredAttachment};
 pub use deliver::Delivery;
 pub use emails::EmailRow;

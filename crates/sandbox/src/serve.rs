@@ -68,6 +68,10 @@ pub struct Access {
     pub password_file: PathBuf,
     /// The client registered in AD FS.
     pub adfs_client_id: Uuid,
+    /// The organization's administrator.
+    pub administrator: String,
+    /// The file with her password.
+    pub administrator_password_file: PathBuf,
     /// The Windows servers.
     pub servers: Vec<ServerAccess>,
     /// The administrator of the servers.
@@ -203,6 +207,8 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
         servers: servers.iter().map(|(access, ..)| access.clone()).collect(),
         server_account: sandbox.server_account().0,
         server_password_file: files.server_password,
+        administrator: sandbox.app().administrator.clone(),
+        administrator_password_file: files.administrator_password,
     };
 
     let (stop, stopped) = watch::channel(false);

@@ -54,6 +54,9 @@ pub(crate) struct TenantConfig {
     pub(crate) client_id: Option<Uuid>,
     /// The registration's object id, by which its certificates are rolled.
     pub(crate) registration_id: Option<Uuid>,
+    /// The application for To Do and its registration's object id; `hybridge connect apply` writes them.
+    pub(crate) tasks_client_id: Option<Uuid>,
+    pub(crate) tasks_registration_id: Option<Uuid>,
     #[serde(default)]
     pub(crate) cloud: CloudName,
     pub(crate) certificate: PathBuf,
@@ -168,6 +171,11 @@ pub(crate) struct ConnectConfig {
     pub(crate) directory_token: Option<SecretSource>,
     pub(crate) exchange_token: Option<SecretSource>,
     pub(crate) exchange: Option<Url>,
+    /// An administrator of the organization, for the steps that the service account may not do itself.
+    pub(crate) organization_account: Option<String>,
+    pub(crate) organization_password: Option<SecretSource>,
+    /// Whether To Do's application is registered as well.
+    pub(crate) tasks: bool,
     pub(crate) folder: PathBuf,
 }
 
@@ -180,6 +188,9 @@ impl Default for ConnectConfig {
             directory_token: None,
             exchange_token: None,
             exchange: None,
+            organization_account: None,
+            organization_password: None,
+            tasks: false,
             folder: PathBuf::from("connect"),
         }
     }
