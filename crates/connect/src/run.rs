@@ -186,6 +186,10 @@ pub async fn undo(
             telling.tell(facts, &Event::Unchanged { words: "Hybridge did not change it".to_owned() });
             continue;
         };
+        if let Some(why) = step.stays() {
+            telling.tell(facts, &Event::Unchanged { words: why.to_owned() });
+            continue;
+        }
         telling.tell(facts, &Event::Begun);
         let now = step.probe(site).await.map(|reading| reading.now).unwrap_or_default();
         let values = (&now, &before);

@@ -20,6 +20,8 @@ pub struct Deployment {
     pub tenant: Uuid,
     /// The name of Hybridge's app registration, and of what it makes in Exchange Online.
     pub name: String,
+    /// The service account, as it signs in to the organization.
+    pub account: String,
     /// The certificate that Hybridge signs in with.
     pub credential: Arc<Credential>,
     /// The mailboxes' permissions, without the `Application ` of Exchange's roles: `Mail.Read` for example.
@@ -64,8 +66,10 @@ pub struct SiteParts {
     pub exchange: Exchange,
     /// Graph as Hybridge, for proofs.
     pub as_hybridge: SignIn,
-    /// The organization.
+    /// The organization, signed in as the service account.
     pub organization: Dynamics,
+    /// The organization, signed in as an administrator, where the configuration names one.
+    pub administration: Option<Dynamics>,
     /// Where findings are kept.
     pub settings: Arc<dyn Settings>,
     /// The clock.
@@ -109,9 +113,19 @@ impl Site {
         &self.parts.exchange
     }
 
-    /// The organization.
+    /// The organization, signed in as the service account.
     pub fn organization(&self) -> &Dynamics {
         &self.parts.organization
+    }
+
+    /// The organization, signed in as an administrator; as the service account where none is named.
+    pub fn organization_admin(&self) -> &Dynamics {
+        self.parts.administration.as_ref().unwrap_or(&self.parts.organization)
+    }
+
+    /// Whether the configuration names an administrator of the organization.
+    pub fn has_organization_account(&self) -> bool {
+        self.parts.administration.is_some()
     }
 
     /// Where findings are kept.
@@ -158,8 +172,8 @@ impl Site {
     /// The addresses of the mailboxes that take part, in order.
     pub(crate) async fn mailboxes(&self) -> Result<Vec<String>, Obstacle> {
         let failed = |error| Obstacle::Trouble(hybridge_dynamics::trouble(&error));
-        let settings = self.organization().settings().await.map_err(failed)?;
-        let mailboxes = self.organization().mailboxes().await.map_err(failed)?;
+        let settings = self.organization_admin().settings().await.map_err(failed)?;
+        let mailboxes = self.organization_admin().mailboxes().await.map_err(failed)?;
         let mut addresses: Vec<String> = mailboxes
             .iter()
             .filter_map(|mailbox| judge(mailbox, settings.approval).ok())

@@ -40,11 +40,16 @@ pub(crate) fn site(config: &Config, file: PathBuf, changes: Changes) -> Result<S
     let directory = ground.graph(directory_tokens(config, &ground)?)?;
     let exchange = exchange(config, &ground)?;
     let (organization, _) = ground.organization(config, None)?;
+    let administration = administrator(config)
+        .map(|administrator| ground.organization(&administrator, None))
+        .transpose()?
+        .map(|(organization, _)| organization);
     let as_hybridge = sign_in(&ground, credential.clone(), &directory);
     Ok(Site::new(SiteParts {
         deployment: Deployment {
             tenant: config.tenant.id,
             name: config.connect.name.clone(),
+            account: config.organization.user.clone(),
             credential,
             permissions: config.connect.permissions.clone(),
             notification_url: config.console.notification_url.clone(),
@@ -54,11 +59,22 @@ pub(crate) fn site(config: &Config, file: PathBuf, changes: Changes) -> Result<S
         exchange,
         as_hybridge,
         organization,
+        administration,
         settings: Arc::new(ConfigFile { file, client_id: std::sync::Mutex::new(config.tenant.client_id) }),
         clock: ground.clock,
         changes,
         settling: SETTLING,
     }))
+}
+
+/// The configuration as an administrator of the organization would sign in with, where one is named.
+fn administrator(config: &Config) -> Option<Config> {
+    let account = config.connect.organization_account.clone()?;
+    let mut administrator = config.clone();
+    administrator.organization.user = account;
+    administrator.organization.password = config.connect.organization_password.clone();
+    administrator.organization.keytab = None;
+    Some(administrator)
 }
 
 /// The audit log of the deployment.
