@@ -53,7 +53,7 @@ pub(crate) fn site(config: &Config, file: PathBuf, changes: Changes) -> Result<S
             credential,
             permissions: config.connect.permissions.clone(),
             notification_url: config.console.notification_url.clone(),
-            native: native::native(config, &ground.cloud)?,
+            native: native::native(config, &ground)?,
         },
         directory,
         exchange,

@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
 
-pub(crate) use sign_in::SignIn;
+pub(crate) use sign_in::{Account, SignIn, windows_access};
 
 use crate::{
     config::{CloudName, Config},

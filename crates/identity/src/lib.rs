@@ -48,7 +48,7 @@ pub use pfx::{KeySpec, PfxFacts, PfxForm, Protection, WindowsKey};
 pub use request::{CertificateRequest, IssuedCertificate, KeyAlgorithm};
 pub use token::{Token, TokenSource};
 pub use windows::{
-    Keytab, SignedError, SignedIn, SignedTransport, WindowsAccess, WindowsFault, WindowsParts,
+    Keytab, SignedError, SignedIn, SignedTransport, Trial, WindowsAccess, WindowsFault, WindowsParts,
     WindowsProtocol, WindowsRefusal, WindowsSecret, WindowsSignIn, WindowsUser,
 };
 

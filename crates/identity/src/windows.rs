@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use hybridge_net::{Request, Response, TransportError};
 use secrecy::SecretString;
 
-pub use access::{WindowsAccess, WindowsParts};
+pub use access::{Trial, WindowsAccess, WindowsParts};
 pub use keytab::Keytab;
 pub use refusal::{WindowsFault, WindowsRefusal};
 pub use user::WindowsUser;

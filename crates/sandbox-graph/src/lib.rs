@@ -36,6 +36,7 @@ mod web;
 mod tests;
 
 pub use census::{AppWrite, CensusEntry, DeltaPosition, RequestCounts, SentMail};
+pub use exchange::{EwsRefusal, EwsService};
 pub use graph::{Graph, GraphError};
 pub use mailbox::message::{Body, BodyType, EmailAddress, HeaderField, Importance};
 pub use setup::{

@@ -64,6 +64,8 @@ impl State {
     }
 }
 
+/// The principal of the token service for server-to-server calls (setup.md 0.3).
+const TOKEN_SERVICE: &str = "00000001-0000-0000-c000-000000000000";
 /// The resource that tokens are for.
 const GRAPH: &str = "https://graph.microsoft.com";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -97,6 +99,16 @@ impl Entra {
     /// Adds an application, or replaces the one with its id.
     pub fn add_application(&self, application: Application) {
         self.state().applications.insert(application.app_id, application);
+    }
+
+    /// An application with its service principal, as it is now.
+    pub fn application(&self, app_id: Uuid) -> Option<Application> {
+        self.state().applications.get(&app_id).cloned()
+    }
+
+    /// The subscriptions that the tenant has bought from now on (`subscribedSku`).
+    pub fn set_subscriptions(&self, skus: Vec<serde_json::Value>) {
+        self.state().skus = skus;
     }
 
     /// Changes an application; `false` when there is none with this id.
@@ -139,6 +151,7 @@ impl Entra {
         let (authority, id) = (self.authority(), self.setup.tenant_id);
         match segments.as_slice() {
             ["common", "discovery", "instance"] => self.instance(call),
+            ["metadata", "json", "1"] => json_reply(StatusCode::OK, &self.token_service()),
             [_, "discovery", "v2.0" | "keys", ..] => {
                 let issuer = format!("{authority}/{id}/v2.0");
                 let [first, second, _] = keys::shared();
@@ -187,6 +200,27 @@ impl Entra {
             }
             _ => text_reply(StatusCode::NOT_FOUND, "text/html", "<html><title>404</title></html>"),
         }
+    }
+
+    /// What the token service for server-to-server calls publishes, to everybody (setup.md 2.4).
+    fn token_service(&self) -> serde_json::Value {
+        let (authority, tenant) = (self.authority(), self.setup.tenant_id);
+        let [key, ..] = keys::shared();
+        let issuer = format!("{TOKEN_SERVICE}@{tenant}");
+        let published = keys::key_set(std::slice::from_ref(key), &issuer);
+        json!({
+            "version": "1.0",
+            "id": issuer,
+            "name": TOKEN_SERVICE,
+            "realm": tenant,
+            "issuer": issuer,
+            "keys": published.get("keys"),
+            "endpoints": [{
+                "location": format!("{authority}/tokens/OAuth/2"),
+                "protocol": "OAuth2",
+                "usage": "issuance",
+            }],
+        })
     }
 
     fn instance(&self, call: &Call) -> Reply {
@@ -313,6 +347,11 @@ impl Entra {
             claims.insert("roles".to_owned(), json!(application.roles));
         }
         sign(&claims)
+    }
+
+    /// The tenant's id and its verified domains.
+    pub(crate) fn tenant(&self) -> (Uuid, &[String]) {
+        (self.setup.tenant_id, &self.setup.tenant_domains)
     }
 
     /// The tenant's id and the token servers' address.

@@ -16,6 +16,7 @@ mod records;
 mod rows;
 mod schema;
 mod seed;
+mod server_side;
 mod soap;
 mod state;
 #[cfg(test)]

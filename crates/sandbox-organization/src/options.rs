@@ -86,6 +86,9 @@ pub struct OrganizationOptions {
     pub poison: Option<PoisonPlugin>,
     /// The time that creating emails takes.
     pub latency: Option<Latency>,
+    /// Whether a mailbox is approved by writing `emailrouteraccessapproval`; otherwise only the button does it
+    /// (setup.md M5: which of them holds is unconfirmed).
+    pub approves_by_web_api: bool,
 }
 
 impl Default for OrganizationOptions {
@@ -105,6 +108,7 @@ impl Default for OrganizationOptions {
             binds_content_ids: false,
             poison: None,
             latency: None,
+            approves_by_web_api: true,
         }
     }
 }

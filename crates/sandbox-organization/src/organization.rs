@@ -92,6 +92,7 @@ impl Organization {
             tracked,
             unpublished: BTreeSet::new(),
             counts: BTreeMap::new(),
+            tests: BTreeMap::new(),
             emails_created: 0,
         };
         seed::found(&mut state);

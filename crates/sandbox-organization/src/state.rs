@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) unpublished: BTreeSet<&'static str>,
     /// How often each operation was asked for.
     pub(crate) counts: BTreeMap<String, u64>,
+    /// Mailboxes whose test was asked for, and when.
+    pub(crate) tests: BTreeMap<Uuid, Timestamp>,
     /// Emails created since the organization began; the front turns them into latency.
     pub(crate) emails_created: u32,
 }

@@ -1,16 +1,15 @@
 //! The messages of Windows Remote Management (MS-WSMV, `setup.md` 6.1): a shell, a command, its streams.
 //!
 //! Transport and authentication are not here: what a listener received as a SOAP text is answered with one.
-//! The one command is `powershell.exe -NonInteractive -Command -` with the script on the standard input.
+//! The one command is `powershell.exe`, with a script in base64 or on the standard input.
 
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use quick_xml::{Reader, XmlVersion, escape::escape, events::Event};
-use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Ended, Machine, run};
+use crate::{Ended, Machine, powershell};
 
 const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
 const TRANSFER: &str = "http://schemas.xmlsoap.org/ws/2004/09/transfer";
@@ -32,7 +31,8 @@ pub struct Shells {
 
 #[derive(Debug, Default)]
 struct Command {
-    script: Vec<u8>,
+    arguments: Vec<String>,
+    input: Vec<u8>,
     ended: Option<Ended>,
 }
 
@@ -88,15 +88,17 @@ impl Shells {
         }
         let response = format!("{SHELL}/{verb}Response");
         if verb == "Command" {
-            let line = format!("{} {}", message.command, message.arguments.join(" ")).to_ascii_lowercase();
-            let words: Vec<&str> = line.split_whitespace().collect();
-            let name = words.first().map(|name| name.trim_end_matches(".exe"));
-            if name != Some("powershell") || !line.contains("-noninteractive") || words.last() != Some(&"-") {
-                let text = "The emulator runs powershell.exe -NonInteractive -Command - and nothing else.";
+            let mut words = message.command.split_whitespace().map(str::to_owned);
+            let name = words.next().unwrap_or_default().to_ascii_lowercase();
+            let given = message.arguments.iter().flat_map(|part| part.split_whitespace().map(str::to_owned));
+            let arguments: Vec<String> = words.chain(given).collect();
+            let quiet = arguments.iter().any(|word| word.eq_ignore_ascii_case("-NonInteractive"));
+            if name.trim_end_matches(".exe") != "powershell" || !quiet {
+                let text = "The emulator runs powershell.exe -NonInteractive and nothing else.";
                 return fault(&message.id, "s:Receiver", "w:InternalError", 2_150_858_817, text);
             }
             let id = Uuid::new_v4().to_string().to_uppercase();
-            commands.insert(id.clone(), Command::default());
+            commands.insert(id.clone(), Command { arguments, ..Command::default() });
             let body =
                 format!("<rsp:CommandResponse><rsp:CommandId>{id}</rsp:CommandId></rsp:CommandResponse>");
             return good(&message, &response, &body);
@@ -113,10 +115,11 @@ impl Shells {
         };
         match verb.as_str() {
             "Send" => {
-                command.script.extend(&message.input);
+                command.input.extend(&message.input);
                 if message.at_end && command.ended.is_none() {
-                    let script = String::from_utf8_lossy(&command.script);
-                    command.ended = Some(run(&script, &Value::Null, machine));
+                    let input = String::from_utf8_lossy(&command.input);
+                    let arguments: Vec<&str> = command.arguments.iter().map(String::as_str).collect();
+                    command.ended = Some(powershell(&arguments, &input, machine));
                 }
                 good(&message, &response, "<rsp:SendResponse/>")
             }

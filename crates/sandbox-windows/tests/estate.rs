@@ -1,10 +1,8 @@
 //! The machines: what the set-up scripts of Hybridge read and change on them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking what is wrong")]
 
-use std::sync::{Arc, Mutex};
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hybridge_sandbox_windows::{Certificate, Ended, Estate, Exchange, Key, Machine, run};
+use hybridge_sandbox_windows::{Certificate, Ended, Estate, Key, Machine, run};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 use serde_json::{Value, json};
 
@@ -264,38 +262,6 @@ fn ad_fs_wants_the_slash_at_the_end_of_an_identifier() {
     let told = ran(adfs, CLIENT, &json!({"id": "7d0a", "server": "https://auth.contoso.com/"}));
     assert_eq!(told["permissions"], 1);
     assert_eq!(adfs.farm().intranet, ["FormsAuthentication", "WindowsAuthentication"]);
-}
-
-#[test]
-fn exchange_online_is_administered_from_a_session() {
-    let mut estate = estate();
-    let workstation = estate.machine("CRM01").unwrap();
-    let none = run("try { Get-OrganizationConfig } catch { 'none' }", &json!(null), workstation);
-    assert_eq!(none.stdout.trim(), "none");
-    let mut online = Exchange::default();
-    online.mailboxes.insert("ada@contoso.com".to_owned(), (None, vec!["Hybridge".to_owned()]));
-    online.mailboxes.insert("eve@contoso.com".to_owned(), (None, Vec::new()));
-    workstation.exchange = Some(Arc::new(Mutex::new(online)));
-    let told = ran(
-        workstation,
-        r"
-        $ErrorActionPreference = 'Stop'
-        New-ServicePrincipal -AppId a -ObjectId o -DisplayName Hybridge | Out-Null
-        New-ManagementScope -Name Hybridge -RecipientRestrictionFilter 'MemberOfGroup -eq x' | Out-Null
-        New-ManagementRoleAssignment -App o -Role 'Application Mail.ReadWrite' -CustomResourceScope Hybridge | Out-Null
-        $inside = @(Test-ServicePrincipalAuthorization -Identity a -Resource ada@contoso.com).InScope
-        $outside = @(Test-ServicePrincipalAuthorization -Identity a -Resource eve@contoso.com).InScope
-        Set-OrganizationConfig -EwsAllowedAppIDs '00000007-0000-0000-c000-000000000000'
-        Set-OrganizationConfig -EwsEnabled:$true
-        $config = Get-OrganizationConfig -RetrieveEwsOperationAccessPolicy
-        @{ inside = $inside; outside = $outside; ews = $config.EwsEnabled; ids = $config.EwsAllowedAppIDs } | ConvertTo-Json -Compress
-        ",
-        &json!(null),
-    );
-    assert_eq!(told["inside"], true);
-    assert_eq!(told["outside"], false);
-    assert_eq!(told["ews"], true);
-    assert_eq!(told["ids"], "00000007-0000-0000-c000-000000000000");
 }
 
 #[test]

@@ -17,8 +17,11 @@
 //! | `GET /directory` | the app registrations with their certificates and consents |
 //! | `GET /windows` | the Windows servers: certificates, keys' readers, services, configuration database, AD FS farm |
 //! | `PUT /windows` | `{"CRM01":{"faults":{"down":true}}}`: what is wrong with a server ([`windows`]) |
+//! | `GET /native` | Dynamics' own synchronization: what every server and mailbox says |
+//! | `PUT /native` | its switches, and what an administrator does in the web client ([`native`]) |
 //! | `POST /cursors/expire` | `{"mailbox"}`: its delta tokens are gone |
 
+mod native;
 mod windows;
 
 use std::time::Duration;
@@ -93,6 +96,12 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
             windows::change(&mut sandbox.windows(), &read(&call.body)?)
                 .map_err(|message| (StatusCode::BAD_REQUEST, message))?;
             Ok(windows::census(&sandbox.windows()))
+        }
+        (&Method::GET, "/native") => Ok(native::census(sandbox)),
+        (&Method::PUT, "/native") => {
+            native::change(sandbox, read(&call.body)?)
+                .map_err(|message| (StatusCode::BAD_REQUEST, message))?;
+            Ok(native::census(sandbox))
         }
         (&Method::POST, "/cursors/expire") => {
             let Named { mailbox } = read(&call.body)?;

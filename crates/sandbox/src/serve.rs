@@ -3,6 +3,7 @@
 mod authority;
 mod connection;
 mod files;
+mod winrm;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -25,7 +26,7 @@ use authority::Authority;
 pub struct ServeOptions {
     /// The folder that certificates and secrets are written to.
     pub folder: PathBuf,
-    /// The first of five ports; free ones are taken when it is left out.
+    /// The first of the ports: five, and one for each server; free ones are taken when it is left out.
     pub first_port: Option<u16>,
     /// The organization's address where it stands behind a web server that does Windows authentication for it
     /// and passes requests on to its port. Whoever reaches the port itself is believed whatever user he names.
@@ -67,10 +68,30 @@ pub struct Access {
     pub password_file: PathBuf,
     /// The client registered in AD FS.
     pub adfs_client_id: Uuid,
+<<<<<<< HEAD
     /// The organization's administrator.
     pub administrator: String,
     /// The file with her password.
     pub administrator_password_file: PathBuf,
+=======
+    /// The Windows servers.
+    pub servers: Vec<ServerAccess>,
+    /// The administrator of the servers.
+    pub server_account: String,
+    /// The file with his password.
+    pub server_password_file: PathBuf,
+}
+
+/// A Windows server, by its listener of Windows Remote Management.
+#[derive(Debug, Clone, Serialize)]
+pub struct ServerAccess {
+    /// Its name with its domain.
+    pub name: String,
+    /// What it is there for, as the configuration of Hybridge calls it.
+    pub duties: Vec<&'static str>,
+    /// The listener.
+    pub address: Url,
+>>>>>>> origin/main
 }
 
 /// A sandbox on the wire. It goes down when this is dropped.
@@ -116,6 +137,8 @@ pub enum ServeError {
     Certificate(String),
 }
 
+/// How often the servers look whether there is work for them, when nobody calls.
+const WORK: std::time::Duration = std::time::Duration::from_millis(500);
 const FACES: [Face; 5] = [Face::Entra, Face::Graph, Face::Adfs, Face::Organization, Face::Control];
 
 /// Puts a sandbox on the wire: binds the ports, writes the files, then answers until it is stopped.
@@ -164,7 +187,9 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
         // A receiver on this machine, such as a console without a proxy in front, speaks plain HTTP.
         graph.notifications.require_https = false;
     });
-    let files = files::write(&options.folder, &authority, sandbox.app())?;
+    let files = files::write(&options.folder, &authority, &sandbox)?;
+    let first = options.first_port.map(|first| first.saturating_add(u16::try_from(FACES.len()).unwrap_or(0)));
+    let servers = listen_for_servers(&sandbox, first).await?;
     let access = Access {
         tenant_id: sandbox.app().tenant_id,
         client_id: connected.then(|| sandbox.app().client_id),
@@ -182,8 +207,14 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
         user: sandbox.app().user_name.clone(),
         password_file: files.password,
         adfs_client_id: sandbox.app().adfs_client_id,
+<<<<<<< HEAD
         administrator: sandbox.app().administrator.clone(),
         administrator_password_file: files.administrator_password,
+=======
+        servers: servers.iter().map(|(access, ..)| access.clone()).collect(),
+        server_account: sandbox.server_account().0,
+        server_password_file: files.server_password,
+>>>>>>> origin/main
     };
 
     let (stop, stopped) = watch::channel(false);
@@ -191,7 +222,59 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
     for (face, listener) in listeners {
         tasks.spawn(connection::accept(listener, acceptor.clone(), sandbox.clone(), face, stopped.clone()));
     }
+<<<<<<< HEAD
+    for (_, machine, listener) in servers {
+        tasks.spawn(winrm::accept(listener, acceptor.clone(), machine, stopped.clone()));
+    }
+=======
+    let servers = Arc::downgrade(&sandbox);
+    tasks.spawn(async move {
+        let mut now_and_then = tokio::time::interval(WORK);
+        while let Some(world) = servers.upgrade() {
+            world.work_on_mailboxes();
+            drop(world);
+            now_and_then.tick().await;
+        }
+    });
+>>>>>>> d3f7a7899fa5a229f2f800893dd20935a9f01d93
     let notifier = sandbox.clone();
     tasks.spawn(async move { notifier.graph().run_notifications().await });
     Ok(Served { sandbox, access, stop, tasks })
+}
+
+/// A listener for every server of the estate.
+async fn listen_for_servers(
+    sandbox: &Arc<Sandbox>,
+    first_port: Option<u16>,
+) -> Result<Vec<(ServerAccess, winrm::Listener, TcpListener)>, ServeError> {
+    let machines: Vec<(String, String, Vec<&'static str>)> = sandbox
+        .windows()
+        .machines
+        .iter()
+        .map(|machine| {
+            let roles = machine.roles;
+            let duties = [
+                (roles.deployment, "deployment"),
+                (roles.asynchronous, "asynchronous"),
+                (roles.web, "web"),
+                (roles.adfs, "adfs"),
+            ];
+            let duties = duties.into_iter().filter_map(|(has, duty)| has.then_some(duty)).collect();
+            (machine.name.clone(), format!("{}.{}", machine.name, machine.domain).to_lowercase(), duties)
+        })
+        .collect();
+    let mut servers = Vec::new();
+    for (index, (machine, name, duties)) in (0_u16..).zip(machines) {
+        let port = first_port.map_or(0, |first| first.saturating_add(index));
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let failed = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?.port();
+        let address = Url::parse(&format!("https://localhost:{port}/wsman"))
+            .map_err(|error| ServeError::Certificate(error.to_string()))?;
+        let shells = Arc::default();
+        let listens = winrm::Listener { machine, sandbox: sandbox.clone(), shells };
+        servers.push((ServerAccess { name, duties, address }, listens, listener));
+    }
+    Ok(servers)
 }

@@ -19,6 +19,8 @@ use uuid::Uuid;
 use crate::{
     control,
     faults::{Fault, Faults, Weather},
+    native::Native,
+    sign_in,
 };
 
 /// The tenant's domain; no such domain can exist outside (RFC 6761).
@@ -40,6 +42,8 @@ pub struct Setup {
     /// Whether the trust is set up already: the app registration with its certificate and consents, and the
     /// organization's email channel. Without it a tenant and an organization stand side by side.
     pub connected: bool,
+    /// Dynamics' own synchronization is connected already, with a certificate that lives so much longer.
+    pub native: Option<SignedDuration>,
     /// How many CRM servers the deployment has.
     pub servers: usize,
     /// How many servers the AD FS farm has.
@@ -56,6 +60,7 @@ impl Setup {
             graph: GraphOptions::default(),
             weather: Weather::CALM,
             connected: true,
+            native: None,
             servers: 2,
             adfs_servers: 1,
         }
@@ -113,12 +118,15 @@ pub struct Sandbox {
     graph: Arc<Graph>,
     organization: Arc<Organization>,
     estate: Mutex<Estate>,
+    server_password: String,
+    native: Native,
 }
 
 impl Sandbox {
     /// Makes a world that is reached at the given origins and calls out through `outbound`.
     pub fn new(origins: Origins, outbound: Arc<dyn Outbound>, setup: Setup) -> Arc<Self> {
-        let Setup { clock, seed, organization, graph, weather, connected, servers, adfs_servers } = setup;
+        let Setup { clock, seed, organization, graph, weather, connected, native, servers, adfs_servers } =
+            setup;
         let dice = Dice::seeded(seed);
         let ids = dice.fork("ids");
         let key = ClientKey::shared();
@@ -179,8 +187,9 @@ impl Sandbox {
             judge: adfs.clone(),
             options: organization,
         });
+        let now = clock.now();
         let estate = Estate::with(EstateSetup {
-            now: clock.now(),
+            now,
             domain: TENANT_DOMAIN.to_owned(),
             organization: hybridge_sandbox_windows::Organization {
                 id: organization.id(),
@@ -209,6 +218,7 @@ impl Sandbox {
                 ..NewUser::default()
             });
         }
+        let server_password = dice.fork("servers").uuid().simple().to_string();
         let world = Self {
             clock,
             dice,
@@ -220,8 +230,14 @@ impl Sandbox {
             graph,
             organization,
             estate: Mutex::new(estate),
+            server_password,
+            native: Native::new(now),
         };
         world.set_weather(weather);
+        world.subscribe(true);
+        if let Some(life) = native {
+            world.connect_native(life);
+        }
         Arc::new(world)
     }
 
@@ -245,6 +261,7 @@ impl Sandbox {
         let (parts, body) = request.into_parts();
         let Ok(url) = Url::parse(&parts.uri.to_string()) else { return Err(Cut::Before) };
         let Some(face) = self.origins.face_of(&url) else { return Err(Cut::Before) };
+        self.work_on_mailboxes();
         let destiny = self.faults.fate(face, url.path(), &body);
         if !destiny.latency.is_zero() {
             tokio::time::sleep(destiny.latency).await;
@@ -270,8 +287,14 @@ impl Sandbox {
                 Some(reply) => reply,
                 None => self.graph.call(call).await,
             },
-            Face::Adfs => self.adfs.call(call).await,
-            Face::Organization => self.organization.call(call).await,
+            Face::Adfs => match sign_in::adfs(self, &call) {
+                Some(reply) => reply,
+                None => self.adfs.call(call).await,
+            },
+            Face::Organization => match sign_in::organization(self, &call) {
+                Some(reply) => reply,
+                None => self.organization.call(call).await,
+            },
             Face::Control => control::answer(self, &call),
         }
     }
@@ -335,11 +358,38 @@ impl Sandbox {
         &self.graph
     }
 
+    /// The account that may do everything on the servers, and its password.
+    pub fn server_account(&self) -> (String, &str) {
+        let domain = TENANT_DOMAIN.split('.').next().unwrap_or_default().to_uppercase();
+        (format!("{domain}\\administrator"), &self.server_password)
+    }
+
     /// The Windows servers; their clocks show the world's time.
     pub fn windows(&self) -> MutexGuard<'_, Estate> {
         let mut estate = self.estate.lock().unwrap_or_else(PoisonError::into_inner);
         estate.set_now(self.clock.now());
         estate
+    }
+
+    pub(crate) fn native(&self) -> &Native {
+        &self.native
+    }
+
+    /// Whether the tenant has the free subscription that Dynamics on-premises needs (setup.md P6).
+    pub(crate) fn subscribe(&self, has: bool) {
+        let sku = json!({
+            "id": format!("{}_2f7ead63-97f5-4f2f-a2ac-6f5f7c9f0c7c", self.app.tenant_id),
+            "skuPartNumber": "CRM_HYBRIDCONNECTOR",
+            "capabilityStatus": "Enabled",
+            "consumedUnits": 0,
+            "servicePlans": [{
+                "servicePlanName": "CRM_HYBRIDCONNECTOR",
+                "servicePlanId": "0210d5c8-49d2-4dd1-a01b-a91c7c14e0bf",
+                "appliesTo": "Company",
+                "provisioningStatus": "Success",
+            }],
+        });
+        self.entra.set_subscriptions(if has { vec![sku] } else { Vec::new() });
     }
 
     /// The organization.

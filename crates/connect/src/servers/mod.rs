@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod here;
+mod winrm;
 mod wire;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
@@ -20,6 +21,7 @@ use serde_json::Value;
 use crate::Obstacle;
 
 pub use here::Here;
+pub use winrm::Winrm;
 pub use wire::{Ended, Powershell, Through};
 
 /// How many servers are worked on at a time.

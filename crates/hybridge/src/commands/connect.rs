@@ -27,7 +27,8 @@ pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> 
         ConnectVerb::Apply { dry_run: true } => plan(&config, file, &steps, false, output).await,
         ConnectVerb::Apply { dry_run: false } => apply(&config, file, &steps, output).await,
         ConnectVerb::Verify => verify(&config, file, &steps, output).await,
-        ConnectVerb::Undo { dry_run } => undo(&config, file, &steps, dry_run, output).await,
+        ConnectVerb::Undo { dry_run: true, .. } => undo_plan(&config, &steps, output),
+        ConnectVerb::Undo { dry_run: false, force } => undo(&config, file, &steps, force, output).await,
         ConnectVerb::Log => log(&config, &args.step, output),
     }
 }
@@ -167,7 +168,7 @@ async fn apply(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: Ou
     output.line("");
     output.line(if !report.failed.is_empty() {
         format!(
-            "Stopped: {} done, {} left ({}). What was done stays done; `hybridge connect apply` goes on from here, \
+            "Stopped: {} done, {} left ({}). What was done stays done; `hybridge connect apply{target}` goes on from here, \
              `hybridge connect undo` takes it back.",
             report.changed.len(),
             report.left.len() + 1,
@@ -195,31 +196,37 @@ async fn verify(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: O
     Ok(ended(&report))
 }
 
+/// What would be put back.
+fn undo_plan(config: &Config, steps: &[Box<dyn Step>], output: Output) -> Result<Exit> {
+    let journal = trust::journal(config)?;
+    let mut back = Vec::new();
+    for step in steps.iter().rev() {
+        let id = step.facts().id;
+        let Some(before) = journal.before(id) else { continue };
+        if let Some(why) = step.stays() {
+            output.line(row("stays", id, why));
+            continue;
+        }
+        output.line(row("undo", id, &format!("back to {before}")));
+        back.push(json!({ "step": id, "before": before }));
+    }
+    if back.is_empty() {
+        output.line("Nothing to take back: Hybridge changed nothing.");
+    }
+    output.json(&json!({ "dry_run": true, "undo": back }));
+    Ok(Exit::Done)
+}
+
 async fn undo(
     config: &Config,
     file: &Path,
     steps: &[Box<dyn Step>],
-    dry_run: bool,
+    force: bool,
     output: Output,
 ) -> Result<Exit> {
     let mut journal = trust::journal(config)?;
-    if dry_run {
-        let mut back = Vec::new();
-        for step in steps.iter().rev() {
-            let id = step.facts().id;
-            if let Some(before) = journal.before(id) {
-                output.line(row("undo", id, &format!("back to {before}")));
-                back.push(json!({ "step": id, "before": before }));
-            }
-        }
-        if back.is_empty() {
-            output.line("Nothing to take back: Hybridge changed nothing.");
-        }
-        output.json(&json!({ "dry_run": true, "undo": back }));
-        return Ok(Exit::Done);
-    }
     let site = trust::site(config, file.to_path_buf(), journal.changes())?;
-    let report = hybridge_connect::undo(&site, steps, &mut journal, &mut Telling(output)).await;
+    let report = hybridge_connect::undo(&site, steps, &mut journal, force, &mut Telling(output)).await;
     let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
     output.line("");
     output.line(match (report.failed.is_empty(), report.changed.len()) {

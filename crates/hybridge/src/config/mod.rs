@@ -219,6 +219,13 @@ pub(crate) struct NativeConfig {
     pub(crate) backup: Option<jiff::civil::Date>,
     /// What the servers have to reach, where it is not what the cloud says.
     pub(crate) outbound: Option<Vec<String>>,
+    /// The account that works on the servers over WinRM: `DOMAIN\user` or `user@domain`.
+    pub(crate) account: Option<String>,
+    pub(crate) password: Option<SecretSource>,
+    pub(crate) keytab: Option<PathBuf>,
+    /// The DNS name of the account's domain, where the account does not tell it.
+    pub(crate) account_domain: Option<String>,
+    pub(crate) kdc: Option<String>,
     #[serde(default)]
     pub(crate) servers: Vec<ServerConfig>,
     #[serde(default = "default_powershell")]
@@ -243,13 +250,21 @@ fn default_powershell() -> PathBuf {
 pub(crate) struct ServerConfig {
     pub(crate) name: String,
     pub(crate) duties: Vec<Duty>,
+    #[serde(default)]
     pub(crate) reach: ReachName,
+    /// The WinRM listener, where it is not at the usual port of the name.
+    pub(crate) address: Option<Url>,
+    /// The listener's service principal name, where it is not `HTTP/` and the host of its address.
+    pub(crate) service_principal: Option<String>,
 }
 
 /// The way to a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ReachName {
+    /// Windows Remote Management over HTTPS.
+    #[default]
+    Winrm,
     /// PowerShell on this machine.
     Here,
 }

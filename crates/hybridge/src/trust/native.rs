@@ -5,24 +5,29 @@ use std::{path::PathBuf, sync::Arc};
 use hybridge_connect::{
     native::{self, Native, Signing},
     rotation::{Files, Form},
-    servers::{Here, Reach, Server, Servers, Through},
+    servers::{Here, Reach, Server, Servers, Through, Winrm},
 };
-use hybridge_identity::Cloud;
+use hybridge_identity::Trial;
 use jiff::SignedDuration;
 
 use crate::{
     config::{Config, NativeConfig, ReachName, ServerConfig},
-    error::Result,
+    error::{Failure, Result},
+    exit::Exit,
+    wiring::{self, Account, Ground},
 };
 
 /// As the configuration says; `None` where it says nothing.
-pub(super) fn native(config: &Config, cloud: &Cloud) -> Result<Option<Native>> {
+pub(super) fn native(config: &Config, ground: &Ground) -> Result<Option<Native>> {
+    let cloud = &ground.cloud;
     let Some(section) = config.native.as_ref() else { return Ok(None) };
     let metadata = section.token_metadata.as_ref().map(ToString::to_string);
+    let servers = section.servers.iter().map(|server| self::server(config, ground, section, server));
+    let servers = servers.collect::<Result<Vec<Server>>>()?;
     Ok(Some(Native {
         organization: section.organization.clone(),
         token_metadata: metadata.unwrap_or_else(|| native::token_metadata(cloud).to_owned()),
-        servers: Servers::new(section.servers.iter().map(|server| self::server(section, server)).collect()),
+        servers: Servers::new(servers),
         signing: signing(config, section)?,
         soak: SignedDuration::from_mins(section.soak_minutes.into()),
         domain: section.domain.clone(),
@@ -49,9 +54,46 @@ fn signing(config: &Config, section: &NativeConfig) -> Result<Signing> {
     })
 }
 
-fn server(section: &NativeConfig, server: &ServerConfig) -> Server {
+fn server(config: &Config, ground: &Ground, section: &NativeConfig, server: &ServerConfig) -> Result<Server> {
     let reach: Arc<dyn Reach> = match server.reach {
         ReachName::Here => Arc::new(Through(Here::new(&section.powershell))),
+        ReachName::Winrm => Arc::new(Through(winrm(config, ground, section, server)?)),
     };
-    Server { name: server.name.clone(), duties: server.duties.clone(), reach }
+    Ok(Server { name: server.name.clone(), duties: server.duties.clone(), reach })
+}
+
+/// By the server's HTTPS listener, as the account of the section.
+fn winrm(config: &Config, ground: &Ground, section: &NativeConfig, server: &ServerConfig) -> Result<Winrm> {
+    let name = &server.name;
+    let wrong = |what: String, how: &str| Failure::new(Exit::Configuration, what).help(how.to_owned());
+    let address = match &server.address {
+        Some(address) => address.clone(),
+        None => format!("https://{name}:5986/wsman").parse().map_err(|error| {
+            wrong(format!("[[native.servers]] name {name:?}: {error}"), "Write the server's DNS name.")
+        })?,
+    };
+    if address.scheme() != "https" {
+        return Err(wrong(
+            format!("[[native.servers]] {name}: {address} is not HTTPS"),
+            "Hybridge speaks WinRM over HTTPS only. On the server: winrm quickconfig -transport:https. Or write reach = \"bundle\".",
+        ));
+    }
+    let account = section.account.as_deref().ok_or_else(|| {
+        wrong(
+            format!("[native] account is missing, but {name} is to be reached over WinRM"),
+            "Write account = \"DOMAIN\\\\user\" and password = { env = \"...\" } or keytab under [native].",
+        )
+    })?;
+    let signs_in = Account {
+        section: "[native]",
+        user: account,
+        domain: section.account_domain.as_deref(),
+        password: section.password.as_ref(),
+        keytab: section.keytab.as_deref(),
+        service: server.service_principal.clone(),
+        kdc: section.kdc.clone(),
+    };
+    let access =
+        wiring::windows_access(config, &ground.clock, (address.clone(), Trial::EmptyMessage), &signs_in)?;
+    Ok(Winrm::new(address, account, access))
 }

@@ -1,17 +1,18 @@
 //! How the organization is signed in to.
 
-use std::{fs, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 use hybridge_identity::{
-    AdfsParts, AdfsTokens, ClaimsSignIn, Error, Keytab, SecretString, WindowsAccess, WindowsParts,
+    AdfsParts, AdfsTokens, ClaimsSignIn, Error, Keytab, SecretString, Trial, WindowsAccess, WindowsParts,
     WindowsSecret, WindowsSignIn, WindowsUser,
 };
 use hybridge_net::{Chance, Clock, TcpConnector, TcpMessenger, Transport};
 use hybridge_odata::Access;
+use url::Url;
 
 use super::{authorities, rooted, unusable_authorities};
 use crate::{
-    config::{Config, SignInName},
+    config::{Config, SecretSource, SignInName},
     error::{Failure, Result},
     exit::Exit,
 };
@@ -69,15 +70,54 @@ fn adfs(
 
 fn windows(config: &Config, clock: &Arc<dyn Clock>) -> Result<SignIn> {
     let organization = &config.organization;
-    let user = WindowsUser::new(&organization.user, organization.domain.as_deref())
-        .map_err(|error| wrong("[organization]", &error))?;
-    let secret = match &organization.keytab {
-        None => WindowsSecret::Password(password(config)?),
+    let account = Account {
+        section: "[organization]",
+        user: &organization.user,
+        domain: organization.domain.as_deref(),
+        password: organization.password.as_ref(),
+        keytab: organization.keytab.as_deref(),
+        service: organization.service_principal.clone(),
+        kdc: organization.kdc.clone(),
+    };
+    let access = windows_access(config, clock, (rooted(&organization.url), Trial::WhoAmI), &account)?;
+    Ok(SignIn::Windows(access))
+}
+
+/// An account that signs in with Windows authentication, as a section of the configuration describes it.
+#[derive(Debug)]
+pub(crate) struct Account<'a> {
+    /// The section, for errors.
+    pub(crate) section: &'static str,
+    pub(crate) user: &'a str,
+    pub(crate) domain: Option<&'a str>,
+    pub(crate) password: Option<&'a SecretSource>,
+    pub(crate) keytab: Option<&'a Path>,
+    pub(crate) service: Option<String>,
+    pub(crate) kdc: Option<String>,
+}
+
+/// Connections to an address that are signed in as an account.
+pub(crate) fn windows_access(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    (address, trial): (Url, Trial),
+    account: &Account<'_>,
+) -> Result<Arc<WindowsAccess>> {
+    let section = account.section;
+    let user = WindowsUser::new(account.user, account.domain).map_err(|error| wrong(section, &error))?;
+    let secret = match account.keytab {
+        None => {
+            let password = account.password.map_or_else(
+                || Ok(SecretString::default()),
+                |source| source.fetch(&config.folder, &format!("the password of {section}")),
+            )?;
+            WindowsSecret::Password(password)
+        }
         Some(path) => {
             let path = config.path(path);
             let bytes = fs::read(&path).map_err(|error| {
                 Failure::new(Exit::Configuration, format!("the keytab {} can't be read: {error}", path.display()))
-                    .help("Check [organization] keytab in the configuration (relative to its file) and that this account may read it.")
+                    .help(format!("Check {section} keytab in the configuration (relative to its file) and that this account may read it."))
             })?;
             let keytab = Keytab::read(&bytes, &user);
             WindowsSecret::Keytab(keytab.map_err(|error| wrong(&path.display().to_string(), &error))?)
@@ -85,21 +125,15 @@ fn windows(config: &Config, clock: &Arc<dyn Clock>) -> Result<SignIn> {
     };
     let connector = TcpConnector::new(&authorities(config)?).map_err(|error| unusable_authorities(&error))?;
     let access = WindowsAccess::new(WindowsParts {
-        organization: rooted(&organization.url),
-        sign_in: WindowsSignIn {
-            user,
-            secret,
-            service: organization.service_principal.clone(),
-            kdc: organization.kdc.clone(),
-        },
+        organization: address.clone(),
+        sign_in: WindowsSignIn { user, secret, service: account.service.clone(), kdc: account.kdc.clone() },
         machine: machine(),
+        trial,
         connector: Arc::new(connector),
         messenger: Arc::new(TcpMessenger),
         clock: clock.clone(),
     });
-    access
-        .map(|access| SignIn::Windows(Arc::new(access)))
-        .map_err(|error| wrong("[organization] url", &error))
+    access.map(Arc::new).map_err(|error| wrong(address.as_str(), &error))
 }
 
 fn password(config: &Config) -> Result<SecretString> {

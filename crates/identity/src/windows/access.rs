@@ -6,7 +6,7 @@ use std::{
 
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use hybridge_net::{Clock, Connection, Connector, Happened, Messenger, Request, Response, TransportError};
 use jiff::{SignedDuration, Timestamp};
 use url::Url;
@@ -37,12 +37,23 @@ pub struct WindowsParts {
     pub sign_in: WindowsSignIn,
     /// This machine's name, as domain controllers are told it.
     pub machine: String,
+    /// What is asked to see whether a sign-in works.
+    pub trial: Trial,
     /// What the organization is reached through.
     pub connector: Arc<dyn Connector>,
     /// What domain controllers are reached through.
     pub messenger: Arc<dyn Messenger>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+}
+
+/// A request that changes nothing, by which a sign-in is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trial {
+    /// `WhoAmI` of an organization.
+    WhoAmI,
+    /// An empty message to a listener of Windows Remote Management, as Windows itself sends it.
+    EmptyMessage,
 }
 
 /// Connections to an organization that are signed in with Windows authentication.
@@ -88,9 +99,12 @@ impl WindowsAccess {
         let address = |detail: String| Error::Address { address: parts.organization.to_string(), detail };
         let host = parts.organization.host_str().ok_or_else(|| address("it has no host".to_owned()))?;
         let service = parts.sign_in.service.clone().unwrap_or_else(|| format!("HTTP/{host}"));
-        let trial = with_slash(parts.organization.clone())
-            .join("api/data/v9.1/WhoAmI")
-            .map_err(|error| address(error.to_string()))?;
+        let trial = match parts.trial {
+            Trial::EmptyMessage => parts.organization.clone(),
+            Trial::WhoAmI => with_slash(parts.organization.clone())
+                .join("api/data/v9.1/WhoAmI")
+                .map_err(|error| address(error.to_string()))?,
+        };
         let kerberos = Kerberos::new(
             parts.sign_in.clone(),
             service.clone(),
@@ -225,6 +239,11 @@ impl WindowsAccess {
     /// A request that changes nothing.
     fn trial_request(&self) -> Request {
         let mut request = exchange::get(self.trial.clone());
+        if self.parts.trial == Trial::EmptyMessage {
+            request.method = Method::POST;
+            let kind = HeaderValue::from_static("application/soap+xml;charset=UTF-8");
+            request.headers.insert(header::CONTENT_TYPE, kind);
+        }
         // It can be the one that starts the application pool, which takes a CRM server more than a minute.
         request.timeout = TRIAL;
         request

@@ -144,6 +144,7 @@ fn access(server: &Server) -> WindowsAccess {
 fn parts(server: &Server) -> WindowsParts {
     let user = WindowsUser::new(r"CONTOSO\svc", Some("contoso.test")).unwrap();
     WindowsParts {
+        trial: Trial::WhoAmI,
         organization: "https://crm.contoso.test/Contoso".parse().unwrap(),
         sign_in: WindowsSignIn {
             user,

@@ -25,7 +25,7 @@ impl Refused {
         Self { kind: "ManagementObjectAlreadyExistsException", message }
     }
 
-    fn parameter(message: impl Into<String>) -> Self {
+    pub(super) fn parameter(message: impl Into<String>) -> Self {
         Self { kind: "ParameterBindingException", message: message.into() }
     }
 }
@@ -60,16 +60,12 @@ pub(super) fn run(state: &mut State, name: &str, parameters: &Parameters, now: T
         "new-managementroleassignment" => new_assignment(&mut state.exchange, &given, now),
         "remove-managementroleassignment" => remove_assignment(&mut state.exchange, &given),
         "test-serviceprincipalauthorization" => test(state, &given),
-        "get-organizationconfig" => Ok(vec![json!({
-            "EwsEnabled": state.exchange.ews_enabled,
-            "EwsApplicationAccessPolicy": null,
-            "EwsAllowedAppIDs": state.exchange.ews_allowed,
-        })]),
-        "set-organizationconfig" => Ok(set_organization(&mut state.exchange, &given)),
-        "get-casmailbox" => {
-            let user = user(state, given.required("Identity")?)?;
-            Ok(vec![json!({ "EwsEnabled": !state.exchange.ews_off.contains(&user) })])
+        "get-organizationconfig" => Ok(vec![state.exchange.ews.organization(&given, now)]),
+        "set-organizationconfig" => {
+            state.exchange.ews.set_organization(&given, now)?;
+            Ok(Vec::new())
         }
+        "get-casmailbox" => get_mailboxes(state, &given),
         "set-casmailbox" => set_mailbox(state, &given),
         other => Err(Refused {
             kind: "CommandNotFoundException",
@@ -78,10 +74,15 @@ pub(super) fn run(state: &mut State, name: &str, parameters: &Parameters, now: T
     }
 }
 
-struct Given<'a>(&'a Parameters);
+pub(super) struct Given<'a>(&'a Parameters);
 
 impl<'a> Given<'a> {
-    fn value(&self, name: &str) -> Option<&'a Value> {
+    /// Whether a switch is on.
+    pub(super) fn on(&self, name: &str) -> bool {
+        self.value(name).is_some_and(|value| value.as_bool().unwrap_or(true))
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<&'a Value> {
         self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
@@ -338,23 +339,19 @@ fn test(state: &State, given: &Given<'_>) -> Answer {
         .collect())
 }
 
-fn set_organization(exchange: &mut Exchange, given: &Given<'_>) -> Vec<Value> {
-    if let Some(list) = given.text("EwsAllowedAppIDs") {
-        list.clone_into(&mut exchange.ews_allowed);
+fn get_mailboxes(state: &State, given: &Given<'_>) -> Answer {
+    let shown = |id: Uuid, address: &str| json!({ "Identity": address, "PrimarySmtpAddress": address, "EwsEnabled": state.exchange.ews.mailbox_is_on(id) });
+    if let Some(identity) = given.text("Identity") {
+        let user = user(state, identity)?;
+        return Ok(state.users.get(&user).map(|user| shown(user.id, user.mail())).into_iter().collect());
     }
-    if let Some(enabled) = given.value("EwsEnabled") {
-        exchange.ews_enabled = enabled.as_bool();
-    }
-    Vec::new()
+    Ok(state.users.values().map(|user| shown(user.id, user.mail())).collect())
 }
 
 fn set_mailbox(state: &mut State, given: &Given<'_>) -> Answer {
     let user = user(state, given.required("Identity")?)?;
     if let Some(enabled) = given.value("EwsEnabled").and_then(Value::as_bool) {
-        state.exchange.ews_off.retain(|off| *off != user);
-        if !enabled {
-            state.exchange.ews_off.push(user);
-        }
+        state.exchange.ews.switch_mailbox(user, enabled);
     }
     Ok(Vec::new())
 }

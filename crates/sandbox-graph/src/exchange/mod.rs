@@ -2,6 +2,7 @@
 //! (setup.md 2.3 P7 and X1, 4.1 G6 to G9; graph.md 1.9).
 
 mod cmdlets;
+mod ews;
 
 use http::StatusCode;
 use hybridge_sandbox_kit::{Call, Reply, json_reply};
@@ -16,6 +17,7 @@ use crate::{
 };
 
 pub(crate) use cmdlets::Refused;
+pub use ews::{EwsRefusal, EwsService};
 
 /// The resource that administrators' tokens are for.
 const AUDIENCE: &str = "https://outlook.office365.com";
@@ -29,9 +31,7 @@ pub(crate) struct Exchange {
     pub(crate) groups: Vec<Group>,
     pub(crate) scopes: Vec<(String, String)>,
     pub(crate) assignments: Vec<Assignment>,
-    pub(crate) ews_enabled: Option<bool>,
-    pub(crate) ews_allowed: String,
-    pub(crate) ews_off: Vec<Uuid>,
+    pub(crate) ews: ews::Ews,
     /// How long a new assignment takes to count, in seconds.
     pub(crate) propagation_seconds: u32,
 }
@@ -142,6 +142,16 @@ impl Graph {
                 &format!("|Microsoft.Exchange.Configuration.Tasks.{kind}|{message}"),
             ),
         })
+    }
+
+    /// Runs a cmdlet as an administrator would; its objects.
+    ///
+    /// # Errors
+    /// The cmdlet's own error.
+    pub fn run_cmdlet(&self, name: &str, parameters: &Map<String, Value>) -> Result<Vec<Value>, String> {
+        let now = self.now();
+        self.with_state(|state| cmdlets::run(state, name, parameters, now))
+            .map_err(|Refused { kind, message }| format!("{kind}: {message}"))
     }
 
     /// How long role assignments take to count from now on, in seconds.

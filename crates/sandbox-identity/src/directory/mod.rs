@@ -76,7 +76,7 @@ impl Application {
 }
 
 /// A registered certificate (graph.md 2.3).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyCredential {
     /// Its id.
     pub key_id: Uuid,
@@ -129,4 +129,6 @@ pub struct DirectoryFaults {
     pub throttle: u32,
     /// The longest validity of a certificate that the tenant's policy admits, in days.
     pub longest_validity_days: Option<u32>,
+    /// Whether certificates of Microsoft's own principals are closed to writing (setup.md E3, unconfirmed).
+    pub lock_first_party: bool,
 }

@@ -29,11 +29,31 @@ impl Entra {
         let _version = segments.next().filter(|version| matches!(*version, "v1.0" | "beta"))?;
         let segments: Vec<&str> = segments.collect();
         let collection = segments.first()?.split('(').next()?.to_ascii_lowercase();
+        if collection == "organization" && call.method == Method::GET {
+            return self.organization(call);
+        }
         if !matches!(collection.as_str(), "applications" | "serviceprincipals" | "subscribedskus") {
             return None;
         }
         let request_id = self.trace_id().to_string();
         Some(reply(self.answer_directory(call, &collection, &segments), &request_id))
+    }
+
+    /// `GET /organization` by a person; what an application gets is not answered here.
+    fn organization(&self, call: &Call) -> Option<Reply> {
+        let claims = self.judge(call.bearer()?, &AUDIENCES).ok()?;
+        let allowed = ["Organization.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"];
+        if !claims.scopes.iter().any(|scope| allowed.contains(&scope.as_str())) {
+            return None;
+        }
+        let (tenant, domains) = self.tenant();
+        let domains: Vec<Value> = domains
+            .iter()
+            .enumerate()
+            .map(|(index, name)| json!({ "name": name, "isDefault": index == 0, "isInitial": false }))
+            .collect();
+        let value = json!({ "value": [{ "id": tenant, "verifiedDomains": domains }] });
+        Some(reply(Ok((StatusCode::OK, value)), &self.trace_id().to_string()))
     }
 
     fn answer_directory(&self, call: &Call, collection: &str, segments: &[&str]) -> Answer {
@@ -238,6 +258,10 @@ impl Directory<'_> {
         self.require(&WRITERS)?;
         let faults = self.state.faults;
         let (now, body) = (self.now, self.body.clone());
+        let foreign = self.state.applications.get(&app_id).is_some_and(|known| known.object_id.is_none());
+        if faults.lock_first_party && foreign && body.get("keyCredentials").is_some() {
+            return Err(Refused::privileges());
+        }
         let lost = body.get("keyCredentials").is_some() && faults.lose_updates > 0;
         let application = self.application(app_id)?;
         let mut changed = application.clone();
@@ -380,7 +404,16 @@ impl Entra {
             })
         });
         let shown: Vec<Value> = shown.collect();
-        json!({ "applications": shown, "tokens": { "granted": state.granted, "refused": state.refused } })
+        let foreign = state.applications.values().filter(|application| application.object_id.is_none());
+        let principals: Vec<Value> = foreign
+            .filter(|application| application.principal_id.is_some())
+            .map(|application| {
+                let keys: Vec<Value> =
+                    application.key_credentials.iter().map(|key| keys::shown(key, false)).collect();
+                json!({ "appId": application.app_id, "keys": keys, "names": application.names })
+            })
+            .collect();
+        json!({ "applications": shown, "principals": principals, "tokens": { "granted": state.granted, "refused": state.refused } })
     }
 
     /// Changes how the directory misbehaves.

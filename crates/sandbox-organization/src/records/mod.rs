@@ -5,6 +5,7 @@ mod attachment;
 mod mailbox;
 mod names;
 pub(crate) mod orgdborg;
+mod profile;
 mod queue_item;
 
 use http::StatusCode;
@@ -61,6 +62,7 @@ pub(crate) fn create_row(
         }
         "queueitem" => queue_item::before_create(state, table, &mut changes)?,
         "mailbox" => mailbox::before_create(table, &mut changes, purpose),
+        "emailserverprofile" => profile::before_create(table, &mut changes)?,
         _ => {}
     }
     let mut row = Row::default();
@@ -133,6 +135,9 @@ fn defaults(state: &State, session: &Session, table: &'static Table, changes: &m
     {
         changes.set(table, "ownerid", Cell::Lookup(Reference { table: users, id: session.caller }));
     }
+    if table.name == "systemuser" && !changes.mentions("isdisabled") {
+        changes.set(table, "isdisabled", Cell::Boolean(false));
+    }
     if matches!(table.name, "systemuser" | "role")
         && !changes.mentions("businessunitid")
         && let Some(units) = schema::table("businessunit")
@@ -173,6 +178,10 @@ pub(crate) fn update_row(
             "mailbox" => mailbox::before_update(&old, &changes)?,
             _ => {}
         }
+        mailbox::refuse_approval(state, session, &old, &changes)?;
+    }
+    if table.name == "emailserverprofile" {
+        profile::before_update(&old, &changes)?;
     }
     names::complete(table, &mut changes, Some(&old));
     let mut row = (*old).clone();
@@ -186,6 +195,7 @@ pub(crate) fn update_row(
     }
     state.store.put(table, id, row);
     mailbox::mirror(state, table, id, &changes);
+    mailbox::note_test(state, table, id, &changes);
     Ok(())
 }
 

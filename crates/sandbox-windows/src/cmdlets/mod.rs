@@ -3,7 +3,6 @@
 
 mod adfs;
 mod crm;
-mod exchange;
 mod items;
 mod objects;
 mod services;
@@ -11,15 +10,8 @@ mod shell;
 
 use crate::run::call::Cmdlet;
 
-const TABLES: &[&[Cmdlet]] = &[
-    objects::CMDLETS,
-    shell::CMDLETS,
-    items::CMDLETS,
-    services::CMDLETS,
-    crm::CMDLETS,
-    adfs::CMDLETS,
-    exchange::CMDLETS,
-];
+const TABLES: &[&[Cmdlet]] =
+    &[objects::CMDLETS, shell::CMDLETS, items::CMDLETS, services::CMDLETS, crm::CMDLETS, adfs::CMDLETS];
 
 const ALIASES: &[(&str, &str)] = &[
     ("%", "ForEach-Object"),

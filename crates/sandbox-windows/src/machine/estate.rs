@@ -86,12 +86,12 @@ impl Estate {
                 let mut server = machine(&numbered("CRM", number), roles);
                 server.add_service("MSCRMAsyncService", Self::ASYNC_ACCOUNT);
                 server.add_service("MSCRMAsyncService$maintenance", Self::ASYNC_ACCOUNT);
-                server.add_service("W3SVC", "LocalSystem");
                 server.app_pools.push(AppPool {
                     name: "CRMAppPool".to_owned(),
                     identity: "SpecificUser".to_owned(),
                     user: Self::POOL_ACCOUNT.to_owned(),
                 });
+                server.add_service("W3SVC", "LocalSystem");
                 server
             })
             .collect();

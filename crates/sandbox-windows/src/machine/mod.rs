@@ -3,7 +3,7 @@
 mod certificate;
 mod deployment;
 mod estate;
-mod exchange;
+mod issuer;
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ pub use self::{
     certificate::{Bad, Certificate, Key},
     deployment::{Adfs, AdfsClient, AdfsPermission, CrmCertificate, CrmServer, Deployment, Organization},
     estate::{Estate, EstateSetup},
-    exchange::{Exchange, OnlinePrincipal, OnlineRole, OnlineScope},
+    issuer::NoIssuer,
 };
 
 /// What a machine is there for.
@@ -99,6 +99,9 @@ pub struct Service {
     pub state: String,
     /// When it was started last.
     pub started: Timestamp,
+    /// The certificate that it signs tokens with, as it found it when it was started; `None` for a service that
+    /// signs none.
+    pub issuer: Option<Result<Certificate, NoIssuer>>,
 }
 
 /// An application pool of IIS.
@@ -110,6 +113,17 @@ pub struct AppPool {
     pub identity: String,
     /// The account, with `SpecificUser`.
     pub user: String,
+}
+
+/// An entry of an event log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// `Schannel` or `AD FS`.
+    pub source: &'static str,
+    /// The event's number.
+    pub id: u32,
+    /// What it says.
+    pub text: String,
 }
 
 /// A Windows server.
@@ -143,8 +157,8 @@ pub struct Machine {
     pub deployment: Arc<Mutex<Deployment>>,
     /// The AD FS farm's configuration.
     pub adfs: Arc<Mutex<Adfs>>,
-    /// A session with Exchange Online, if there is one on this machine.
-    pub exchange: Option<Arc<Mutex<Exchange>>>,
+    /// What the event logs say of its troubles.
+    pub events: Vec<Logged>,
     /// Every change that a script made, in words.
     pub changes: Vec<String>,
 }
@@ -167,7 +181,7 @@ impl Machine {
             files: BTreeMap::new(),
             deployment: Arc::default(),
             adfs: Arc::default(),
-            exchange: None,
+            events: Vec::new(),
             changes: Vec::new(),
         }
     }
@@ -252,6 +266,22 @@ impl Machine {
         }
     }
 
+    /// Reads the metadata of AD FS into the configuration database; web servers see it once IIS is started anew.
+    pub fn configure_claims(&mut self) {
+        let generation = self.farm().signing_generation;
+        self.database().claims_configured = (generation, Some(self.now));
+    }
+
+    /// Whether the certificate of AD FS' service communications has a key that AD FS can use: `KeySpec` 1
+    /// (`setup.md` 2.6). A machine that has no such certificate has no trouble with it.
+    pub fn serves_sign_in(&self) -> bool {
+        let thumbprint = self.farm().service_certificate.clone();
+        let mut own = self.certificates.iter().map(|one| &one.certificate);
+        own.find(|one| Some(&one.thumbprint) == thumbprint.as_ref())
+            .and_then(|one| one.key.as_ref())
+            .is_none_or(|key| key.spec == 1)
+    }
+
     /// A service by its name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name.eq_ignore_ascii_case(name))
@@ -267,10 +297,11 @@ impl Machine {
     /// Starts a service anew.
     pub fn start(&mut self, name: &str) {
         self.now = self.now.checked_add(SignedDuration::from_secs(1)).unwrap_or(self.now);
-        let now = self.now;
+        let (now, issuer) = (self.now, self.hold(name));
         for service in self.services.iter_mut().filter(|service| service.name.eq_ignore_ascii_case(name)) {
             "Running".clone_into(&mut service.state);
             service.started = now;
+            service.issuer.clone_from(&issuer);
         }
     }
 
@@ -280,7 +311,12 @@ impl Machine {
             account: account.to_owned(),
             state: "Running".to_owned(),
             started: self.now,
+            issuer: None,
         });
+        let issuer = self.hold(name);
+        if let Some(service) = self.services.last_mut() {
+            service.issuer = issuer;
+        }
     }
 
     pub(crate) fn environment(&self, name: &str) -> Option<String> {

@@ -15,8 +15,6 @@ pub(crate) enum From {
     Crm,
     /// The module `ADFS`, which loads by itself.
     Adfs,
-    /// A session with Exchange Online.
-    Exchange,
 }
 
 /// A cmdlet of the emulator.

@@ -113,7 +113,6 @@ impl Run<'_> {
             From::Shell => true,
             From::Crm => loaded("Microsoft.Crm.PowerShell"),
             From::Adfs => self.machine.roles.adfs,
-            From::Exchange => self.machine.exchange.is_some(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{ServeError, authority::Authority};
-use crate::world::App;
+use crate::world::Sandbox;
 
 /// What was written.
 pub(super) struct Files {
@@ -15,10 +15,12 @@ pub(super) struct Files {
     pub(super) pem: PathBuf,
     pub(super) password: PathBuf,
     pub(super) administrator_password: PathBuf,
+    pub(super) server_password: PathBuf,
 }
 
 /// Writes certificates and secrets; files of an earlier start are replaced.
-pub(super) fn write(folder: &Path, authority: &Authority, app: &App) -> Result<Files, ServeError> {
+pub(super) fn write(folder: &Path, authority: &Authority, sandbox: &Sandbox) -> Result<Files, ServeError> {
+    let app = sandbox.app();
     fs::create_dir_all(folder).map_err(|source| ServeError::Write { path: folder.to_path_buf(), source })?;
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let put = |name: &str, bytes: &[u8]| {
@@ -35,6 +37,7 @@ pub(super) fn write(folder: &Path, authority: &Authority, app: &App) -> Result<F
         pem: put("hybridge.pem", pem.as_bytes())?,
         password: put("service-account-password", app.password.as_bytes())?,
         administrator_password: put("administrator-password", app.administrator_password.as_bytes())?,
+        server_password: put("server-password", sandbox.server_account().1.as_bytes())?,
     })
 }
 
