@@ -112,7 +112,8 @@ fn a_running_synchronization_does_not_notice() {
     assert_eq!((&ended["ended"], &ended["left"]), (&json!("done"), &Value::Null));
     write("after");
     // The program works on: a mail of the last round has become a record.
-    let is_last = |email: &Value| email["subject"].as_str().is_some_and(|subject| subject.starts_with("after "));
+    let is_last =
+        |email: &Value| email["subject"].as_str().is_some_and(|subject| subject.starts_with("after "));
     let deadline = Instant::now() + Duration::from_secs(60);
     while !control.emails().iter().any(is_last) {
         assert!(Instant::now() < deadline, "no mail of the last round was promoted");

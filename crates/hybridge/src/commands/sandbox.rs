@@ -212,12 +212,9 @@ fn configuration(access: &Access) -> String {
         listen: Some("127.0.0.1:8380".to_owned()),
         notification_url: Some(format!("http://127.0.0.1:8380{}", hybridge_console::NOTIFICATIONS_PATH)),
         exchange: Some(access.graph.to_string()),
-<<<<<<< HEAD
         // A real domain behind a web server knows accounts of its own.
         administrator: (access.organization == access.organization_listens)
             .then(|| (access.administrator.clone(), "{ file = \"administrator-password\" }".to_owned())),
-    })
-=======
     });
     rendered + &native(access)
 }
@@ -247,7 +244,6 @@ fn native(access: &Access) -> String {
     });
     text.extend(servers);
     text
->>>>>>> origin/main
 }
 
 /// A running sandbox's control API.

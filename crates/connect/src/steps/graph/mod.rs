@@ -13,6 +13,7 @@ mod mailbox_scope;
 mod organization_sign_in;
 mod security_role;
 mod service_user;
+mod tasks_registration;
 mod tenant_wide_access;
 
 use hybridge_odata::Error;
@@ -36,6 +37,7 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
         Box::new(mailbox_scope::MailboxScope),
         Box::new(mailbox_roles::MailboxRoles),
         Box::new(tenant_wide_access::TenantWideAccess),
+        Box::new(tasks_registration::TasksRegistration),
         Box::new(change_notifications::ChangeNotifications),
         Box::new(email_channel::EmailChannel),
     ]
