@@ -247,7 +247,7 @@ fn changed_since(journal: &Journal, facts: &Facts, now: &Value, before: &Value) 
         told.iter().map(|told| told.trim()).collect::<Vec<_>>().join("; ")
     );
     let remedy = format!(
-        "`hybridge connect undo --step {} --force` puts back what was there before Hybridge all the same.",
+        "The same command with --step {} --force puts back what was there before Hybridge all the same.",
         facts.id
     );
     Some(Trouble::new(Class::Denied, what, remedy))

@@ -16,8 +16,7 @@ use hybridge_connect::{
 use hybridge_core::trouble::{Class, Trouble};
 use hybridge_graph::Graph;
 use hybridge_identity::{
-    Cloud, DeviceParts, DeviceTokens, EXCHANGE_TOOLS, Fixed, GRAPH_TOOLS, GivenToken, Prompt,
-    TokenSource,
+    Cloud, DeviceParts, DeviceTokens, EXCHANGE_TOOLS, Fixed, GRAPH_TOOLS, GivenToken, Prompt, TokenSource,
 };
 use hybridge_odata::gate::PerMailbox;
 use toml_edit::DocumentMut;
@@ -283,7 +282,8 @@ impl ConfigFile {
             tenant.remove(client_id);
             tenant.remove(registration_id);
         }
-        wiring::replace(&self.file, document.to_string().as_bytes()).map_err(|error| failed(error.to_string()))
+        wiring::replace(&self.file, document.to_string().as_bytes())
+            .map_err(|error| failed(error.to_string()))
     }
 }
 

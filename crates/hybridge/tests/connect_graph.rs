@@ -217,8 +217,7 @@ fn what_somebody_else_changed_since_is_not_undone_unasked() {
     let user = ["connect", "undo", "--step", "service-user"];
     let refused = run(&configuration(&sandbox), &user);
     assert_eq!(refused.code, 4, "{refused:#?}");
-    for words in
-        ["it was changed after Hybridge did", "System Administrator", "undo --step service-user --force"]
+    for words in ["it was changed after Hybridge did", "System Administrator", "--step service-user --force"]
     {
         assert!(refused.stdout.contains(words), "{words:?} is missing in {}", refused.stdout);
     }

@@ -204,11 +204,11 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
         user: sandbox.app().user_name.clone(),
         password_file: files.password,
         adfs_client_id: sandbox.app().adfs_client_id,
-        administrator: sandbox.app().administrator.clone(),
-        administrator_password_file: files.administrator_password,
         servers: servers.iter().map(|(access, ..)| access.clone()).collect(),
         server_account: sandbox.server_account().0,
         server_password_file: files.server_password,
+        administrator: sandbox.app().administrator.clone(),
+        administrator_password_file: files.administrator_password,
     };
 
     let (stop, stopped) = watch::channel(false);
@@ -219,10 +219,10 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
     for (_, machine, listener) in servers {
         tasks.spawn(winrm::accept(listener, acceptor.clone(), machine, stopped.clone()));
     }
-    let servers = Arc::downgrade(&sandbox);
+    let world = Arc::downgrade(&sandbox);
     tasks.spawn(async move {
         let mut now_and_then = tokio::time::interval(WORK);
-        while let Some(world) = servers.upgrade() {
+        while let Some(world) = world.upgrade() {
             world.work_on_mailboxes();
             drop(world);
             now_and_then.tick().await;

@@ -14,8 +14,8 @@ pub(super) struct Files {
     pub(super) pfx_password: PathBuf,
     pub(super) pem: PathBuf,
     pub(super) password: PathBuf,
-    pub(super) administrator_password: PathBuf,
     pub(super) server_password: PathBuf,
+    pub(super) administrator_password: PathBuf,
 }
 
 /// Writes certificates and secrets; files of an earlier start are replaced.
@@ -36,8 +36,8 @@ pub(super) fn write(folder: &Path, authority: &Authority, sandbox: &Sandbox) -> 
         pfx_password: put("pfx-password", app.pfx_password.as_bytes())?,
         pem: put("hybridge.pem", pem.as_bytes())?,
         password: put("service-account-password", app.password.as_bytes())?,
-        administrator_password: put("administrator-password", app.administrator_password.as_bytes())?,
         server_password: put("server-password", sandbox.server_account().1.as_bytes())?,
+        administrator_password: put("administrator-password", app.administrator_password.as_bytes())?,
     })
 }
 
