@@ -192,6 +192,9 @@ pub(crate) enum ConnectVerb {
         /// Only show what would be put back.
         #[arg(long)]
         dry_run: bool,
+        /// Put it back although somebody else changed it since.
+        #[arg(long)]
+        force: bool,
     },
     /// The audit log: who changed what when, what was there before and after.
     Log,
