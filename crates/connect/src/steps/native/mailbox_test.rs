@@ -62,7 +62,7 @@ fn trouble(address: &str, mailbox: &MailboxSetup, others: usize) -> Trouble {
 async fn test(site: &Site, mailboxes: &[(String, MailboxSetup)]) -> Result<(), Obstacle> {
     for (_, mailbox) in mailboxes {
         let changes = json!({ "testemailconfigurationscheduled": true });
-        site.organization().change_mailbox(mailbox.id, &changes).await.map_err(organization)?;
+        site.organization_admin().change_mailbox(mailbox.id, &changes).await.map_err(organization)?;
     }
     let mut waited = Duration::ZERO;
     loop {
