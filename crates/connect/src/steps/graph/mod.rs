@@ -61,7 +61,7 @@ pub(super) fn exchange(error: Error) -> Obstacle {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
-fn organization(error: Error) -> Obstacle {
+pub(super) fn organization(error: Error) -> Obstacle {
     hybridge_dynamics::trouble(&error).into()
 }
 
