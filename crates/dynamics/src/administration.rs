@@ -8,7 +8,7 @@ use hybridge_odata::{
     http::Method,
     query::{Query, literal},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use uuid::{Uuid, uuid};
 
@@ -28,7 +28,7 @@ pub struct SecurityRole {
     #[serde(rename = "roleid")]
     pub id: Uuid,
     /// Its name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub name: String,
     /// What a predefined role was made from.
     #[serde(rename = "_roletemplateid_value")]
@@ -52,10 +52,10 @@ pub struct SystemUser {
     #[serde(rename = "systemuserid")]
     pub id: Uuid,
     /// `DOMAIN\user`.
-    #[serde(rename = "domainname", default)]
+    #[serde(rename = "domainname", default, deserialize_with = "or_default")]
     pub account: String,
     /// Whether the user may not sign in.
-    #[serde(rename = "isdisabled", default)]
+    #[serde(rename = "isdisabled", default, deserialize_with = "or_default")]
     pub disabled: bool,
     /// Read-Write 0, Administrative 1, Read 2, Support User 3, Non-interactive 4, Delegated Admin 5.
     #[serde(rename = "accessmode")]
@@ -63,6 +63,13 @@ pub struct SystemUser {
     /// The business unit.
     #[serde(rename = "_businessunitid_value")]
     pub business_unit: Option<Uuid>,
+}
+
+/// A column that may be null.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> std::result::Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// What the organization says of a table.

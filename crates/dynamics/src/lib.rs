@@ -13,6 +13,7 @@ mod emails;
 mod envelope;
 mod mailboxes;
 mod organization;
+mod profiles;
 mod route;
 mod soap;
 mod trouble;
@@ -30,6 +31,7 @@ pub use deliver::Delivery;
 pub use emails::EmailRow;
 pub use envelope::{Envelope, Thread};
 pub use organization::{Channel, OrganizationSettings, WhoAmI};
+pub use profiles::{EXCHANGE_ONLINE_HYBRID, MailboxSetup, ServerProfile};
 pub use route::Route;
 pub use trouble::{is_known_duplicate, is_request_too_large, trouble};
 

@@ -31,7 +31,8 @@ pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> 
         ConnectVerb::Apply { dry_run: true } => work.plan(false).await,
         ConnectVerb::Apply { dry_run: false } => work.apply().await,
         ConnectVerb::Verify => work.verify().await,
-        ConnectVerb::Undo { dry_run } => work.undo(dry_run).await,
+        ConnectVerb::Undo { dry_run: true, .. } => work.undo_plan(),
+        ConnectVerb::Undo { dry_run: false, force } => work.undo(force).await,
         ConnectVerb::Log => Ok(Exit::Done),
     }
 }
@@ -232,26 +233,33 @@ impl Work<'_> {
         Ok(ended(&report))
     }
 
-    async fn undo(&self, dry_run: bool) -> Result<Exit> {
+    /// What would be put back.
+    fn undo_plan(&self) -> Result<Exit> {
+        let journal = trust::journal(self.config)?;
+        let mut back = Vec::new();
+        for step in self.steps.iter().rev() {
+            let id = step.facts().id;
+            let Some(before) = journal.before(id) else { continue };
+            if let Some(why) = step.stays() {
+                self.output.line(row("stays", id, why));
+                continue;
+            }
+            self.output.line(row("undo", id, &format!("back to {before}")));
+            back.push(json!({ "step": id, "before": before }));
+        }
+        if back.is_empty() {
+            self.output.line("Nothing to take back: Hybridge changed nothing.");
+        }
+        self.output.json(&json!({ "dry_run": true, "undo": back }));
+        Ok(Exit::Done)
+    }
+
+    async fn undo(&self, force: bool) -> Result<Exit> {
         let output = self.output;
         let mut journal = trust::journal(self.config)?;
-        if dry_run {
-            let mut back = Vec::new();
-            for step in self.steps.iter().rev() {
-                let id = step.facts().id;
-                if let Some(before) = journal.before(id) {
-                    output.line(row("undo", id, &format!("back to {before}")));
-                    back.push(json!({ "step": id, "before": before }));
-                }
-            }
-            if back.is_empty() {
-                output.line("Nothing to take back: Hybridge changed nothing.");
-            }
-            output.json(&json!({ "dry_run": true, "undo": back }));
-            return Ok(Exit::Done);
-        }
         let site = self.site(&journal)?;
-        let report = hybridge_connect::undo(&site, self.steps, &mut journal, &mut Telling(output)).await;
+        let report =
+            hybridge_connect::undo(&site, self.steps, &mut journal, force, &mut Telling(output)).await;
         let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
         output.line("");
         output.line(match (report.failed.is_empty(), report.changed.len()) {

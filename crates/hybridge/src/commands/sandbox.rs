@@ -225,7 +225,7 @@ fn native(access: &Access) -> String {
     let mut text = format!(
         "\n# Dynamics' own synchronization and its servers: hybridge connect plan --target native\n[native]\n\
          organization = \"{}\"\naccount = {:?}\naccount_domain = {:?}\npassword = {{ file = \"server-password\" }}\n\
-         backup = \"{today}\"\nsoak_minutes = 0\n",
+         backup = \"{today}\"\nsoak_minutes = 0\nprocess_email_from = \"{today}T00:00:00Z\"\n",
         hybridge_sandbox::organization::Organization::UNIQUE_NAME,
         access.server_account,
         access

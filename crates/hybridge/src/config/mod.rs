@@ -217,6 +217,16 @@ pub(crate) struct NativeConfig {
     pub(crate) domain: Option<String>,
     /// When `MSCRM_CONFIG` was backed up last.
     pub(crate) backup: Option<jiff::civil::Date>,
+    /// The email server profile's name.
+    #[serde(default = "default_profile")]
+    pub(crate) profile: String,
+    /// Mail from before is not tracked.
+    pub(crate) process_email_from: Option<jiff::Timestamp>,
+    /// Whether new mailboxes get the profile.
+    #[serde(default)]
+    pub(crate) profile_default: bool,
+    /// The addresses that take part; all without another profile where none is named.
+    pub(crate) mailboxes: Option<Vec<String>>,
     /// What the servers have to reach, where it is not what the cloud says.
     pub(crate) outbound: Option<Vec<String>>,
     /// The account that works on the servers over WinRM: `DOMAIN\user` or `user@domain`.
@@ -234,6 +244,10 @@ pub(crate) struct NativeConfig {
 
 fn default_certificate_days() -> u32 {
     730
+}
+
+fn default_profile() -> String {
+    "Exchange Online (Hybrid)".to_owned()
 }
 
 fn default_soak_minutes() -> u32 {

@@ -135,6 +135,9 @@ fn defaults(state: &State, session: &Session, table: &'static Table, changes: &m
     {
         changes.set(table, "ownerid", Cell::Lookup(Reference { table: users, id: session.caller }));
     }
+    if table.name == "systemuser" && !changes.mentions("isdisabled") {
+        changes.set(table, "isdisabled", Cell::Boolean(false));
+    }
     if matches!(table.name, "systemuser" | "role")
         && !changes.mentions("businessunitid")
         && let Some(units) = schema::table("businessunit")
