@@ -4,6 +4,7 @@
 //! The specification is `spec/dynamics.md` and, for the rules of incoming email,
 //! `spec/server-side-sync.md`. A reader of the latter finds each rule as a module of `email`.
 
+mod access;
 mod cell;
 mod census;
 mod email;

@@ -60,6 +60,8 @@ pub struct Latency {
 pub struct OrganizationOptions {
     /// How one signs in.
     pub sign_in: SignIn,
+    /// The accounts of the domain, of which alone users can be made; any name does where there is no list.
+    pub domain_accounts: Option<Vec<String>>,
     /// What an anonymous program is answered.
     pub anonymous: AnonymousAnswer,
     /// Whether the path `v9.2` is served as well (on-premises: no).
@@ -93,6 +95,7 @@ impl Default for OrganizationOptions {
     fn default() -> Self {
         Self {
             sign_in: SignIn::Claims,
+            domain_accounts: None,
             anonymous: AnonymousAnswer::Challenge,
             serves_v92: false,
             web_api_email_actions: true,

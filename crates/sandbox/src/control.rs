@@ -11,7 +11,7 @@
 //! | `POST /mail` | a mail is sent: `{"from","to":[…],"cc":[…],"subject","text","messageId","inReplyTo"}` |
 //! | `POST /import?mailbox=…&folder=inbox` | the body, a raw message, is put into a mailbox |
 //! | `POST /mailboxes/state` | `{"mailbox","state"}`: normal, not-enabled, out-of-scope, unavailable, quota-exceeded |
-//! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000,"mailboxes":{"anna@…":{"processemailreceivedafter":"…"}}}`: columns of the organization's row and of mailbox records; the bytes that its web server takes |
+//! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000,"mailboxes":{"anna@…":{"processemailreceivedafter":"…"}}}`: columns of the organization's row and of mailbox records; the bytes that its web server takes; `"trustServiceAccount":true` makes the service account a System Administrator |
 //! | `PUT /directory` | `{"propagationSeconds","loseUpdates","throttle","longestValidityDays","exchangePropagationSeconds","tokenSeconds"}`: how the directory misbehaves |
 //! | `PUT /operator` | `{"away","lacking":["Exchange.Manage"]}`: whether an administrator types device codes in, and the permissions that are missing |
 //! | `GET /directory` | the app registrations with their certificates and consents |
@@ -181,6 +181,9 @@ struct OrganizationChanges {
     mailboxes: std::collections::BTreeMap<String, Value>,
     #[serde(default)]
     largest_request: Option<usize>,
+    /// The service account is made a System Administrator.
+    #[serde(default)]
+    trust_service_account: bool,
 }
 
 fn configure(sandbox: &Sandbox, changes: OrganizationChanges) -> Answer {
@@ -193,6 +196,11 @@ fn configure(sandbox: &Sandbox, changes: OrganizationChanges) -> Answer {
     for (address, columns) in &changes.mailboxes {
         organization
             .configure_mailbox(address, columns)
+            .map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))?;
+    }
+    if changes.trust_service_account {
+        organization
+            .trust_service_account()
             .map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))?;
     }
     if let Some(bytes) = changes.largest_request {

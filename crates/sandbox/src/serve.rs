@@ -68,6 +68,10 @@ pub struct Access {
     pub password_file: PathBuf,
     /// The client registered in AD FS.
     pub adfs_client_id: Uuid,
+    /// The organization's administrator.
+    pub administrator: String,
+    /// The file with her password.
+    pub administrator_password_file: PathBuf,
     /// The Windows servers.
     pub servers: Vec<ServerAccess>,
     /// The administrator of the servers.
@@ -203,6 +207,8 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
         servers: servers.iter().map(|(access, ..)| access.clone()).collect(),
         server_account: sandbox.server_account().0,
         server_password_file: files.server_password,
+        administrator: sandbox.app().administrator.clone(),
+        administrator_password_file: files.administrator_password,
     };
 
     let (stop, stopped) = watch::channel(false);
@@ -210,21 +216,18 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
     for (face, listener) in listeners {
         tasks.spawn(connection::accept(listener, acceptor.clone(), sandbox.clone(), face, stopped.clone()));
     }
-<<<<<<< HEAD
     for (_, machine, listener) in servers {
         tasks.spawn(winrm::accept(listener, acceptor.clone(), machine, stopped.clone()));
     }
-=======
-    let servers = Arc::downgrade(&sandbox);
+    let world = Arc::downgrade(&sandbox);
     tasks.spawn(async move {
         let mut now_and_then = tokio::time::interval(WORK);
-        while let Some(world) = servers.upgrade() {
+        while let Some(world) = world.upgrade() {
             world.work_on_mailboxes();
             drop(world);
             now_and_then.tick().await;
         }
     });
->>>>>>> d3f7a7899fa5a229f2f800893dd20935a9f01d93
     let notifier = sandbox.clone();
     tasks.spawn(async move { notifier.graph().run_notifications().await });
     Ok(Served { sandbox, access, stop, tasks })

@@ -80,6 +80,10 @@ pub struct App {
     pub user_name: String,
     /// Its password.
     pub password: String,
+    /// The organization's administrator, `DOMAIN\user`.
+    pub administrator: String,
+    /// Her password.
+    pub administrator_password: String,
     /// The registered certificate (PEM).
     pub certificate_pem: String,
     /// Its key (PEM).
@@ -118,6 +122,39 @@ pub struct Sandbox {
     native: Native,
 }
 
+/// AD FS with the service account and the organization's administrator.
+fn sign_in(clock: &Clock, dice: &Dice, origins: &Origins, app: &App) -> Arc<Adfs> {
+    let adfs =
+        Adfs::new(AdfsSetup { clock: clock.clone(), dice: dice.fork("adfs"), origins: origins.clone() });
+    adfs.add_client(app.adfs_client_id);
+    for (account, name, password) in [
+        (&app.user_name, "svc-hybridge", &app.password),
+        (&app.administrator, "crm.admin", &app.administrator_password),
+    ] {
+        adfs.add_user(AdfsUser {
+            account: account.clone(),
+            user_principal_name: format!("{name}@{TENANT_DOMAIN}"),
+            password: password.clone(),
+        });
+    }
+    adfs
+}
+
+/// Nobody has prepared the organization, which processes its email itself; and somebody has a mailbox but nothing to do
+/// with Dynamics.
+fn unprepared(organization: &Organization, graph: &Graph, app: &App) {
+    organization.forget_service_account();
+    let accounts = vec![app.user_name.clone(), app.administrator.clone()];
+    organization.set_option(|options| options.domain_accounts = Some(accounts));
+    organization.track_changes("contact", false);
+    organization.configure(&json!({ "emailconnectionchannel": 0 })).unwrap_or_default();
+    graph.add_user(NewUser {
+        display_name: "Works Council".to_owned(),
+        user_principal_name: format!("works.council@{TENANT_DOMAIN}"),
+        ..NewUser::default()
+    });
+}
+
 impl Sandbox {
     /// Makes a world that is reached at the given origins and calls out through `outbound`.
     pub fn new(origins: Origins, outbound: Arc<dyn Outbound>, setup: Setup) -> Arc<Self> {
@@ -136,6 +173,8 @@ impl Sandbox {
             private_key_pem: key.private_key_pem.clone(),
             pfx: key.pfx.clone(),
             pfx_password: key.pfx_password.clone(),
+            administrator: "CONTOSO\\crm.admin".to_owned(),
+            administrator_password: format!("{}", dice.fork("administrator").uuid().simple()),
         };
         let entra = Entra::new(EntraSetup {
             clock: clock.clone(),
@@ -151,14 +190,7 @@ impl Sandbox {
         if connected {
             entra.add_application(registration);
         }
-        let adfs =
-            Adfs::new(AdfsSetup { clock: clock.clone(), dice: dice.fork("adfs"), origins: origins.clone() });
-        adfs.add_client(app.adfs_client_id);
-        adfs.add_user(AdfsUser {
-            account: app.user_name.clone(),
-            user_principal_name: format!("svc-hybridge@{TENANT_DOMAIN}"),
-            password: app.password.clone(),
-        });
+        let adfs = sign_in(&clock, &dice, &origins, &app);
         let graph = Graph::new(GraphSetup {
             clock: clock.clone(),
             dice: dice.fork("graph"),
@@ -190,14 +222,11 @@ impl Sandbox {
             adfs_servers,
         });
         let faults = Faults::new(dice.fork("faults"), weather);
+        for table in ["task", "mailbox"] {
+            organization.track_changes(table, connected);
+        }
         if !connected {
-            // The organization processes its email itself, and somebody has a mailbox but nothing to do with Dynamics.
-            organization.configure(&json!({ "emailconnectionchannel": 0 })).unwrap_or_default();
-            graph.add_user(NewUser {
-                display_name: "Works Council".to_owned(),
-                user_principal_name: format!("works.council@{TENANT_DOMAIN}"),
-                ..NewUser::default()
-            });
+            unprepared(&organization, &graph, &app);
         }
         let server_password = dice.fork("servers").uuid().simple().to_string();
         let world = Self {

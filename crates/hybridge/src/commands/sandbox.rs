@@ -212,6 +212,9 @@ fn configuration(access: &Access) -> String {
         listen: Some("127.0.0.1:8380".to_owned()),
         notification_url: Some(format!("http://127.0.0.1:8380{}", hybridge_console::NOTIFICATIONS_PATH)),
         exchange: Some(access.graph.to_string()),
+        // A real domain behind a web server knows accounts of its own.
+        administrator: (access.organization == access.organization_listens)
+            .then(|| (access.administrator.clone(), "{ file = \"administrator-password\" }".to_owned())),
     });
     rendered + &native(access)
 }
@@ -222,7 +225,7 @@ fn native(access: &Access) -> String {
     let mut text = format!(
         "\n# Dynamics' own synchronization and its servers: hybridge connect plan --target native\n[native]\n\
          organization = \"{}\"\naccount = {:?}\naccount_domain = {:?}\npassword = {{ file = \"server-password\" }}\n\
-         backup = \"{today}\"\nsoak_minutes = 0\n",
+         backup = \"{today}\"\nsoak_minutes = 0\nprocess_email_from = \"{today}T00:00:00Z\"\n",
         hybridge_sandbox::organization::Organization::UNIQUE_NAME,
         access.server_account,
         access

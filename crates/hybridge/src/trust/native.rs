@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use hybridge_connect::{
-    native::{self, Native, Signing},
+    native::{self, Mail, Native, Signing},
     rotation::{Files, Form},
     servers::{Here, Reach, Server, Servers, Through, Winrm},
 };
@@ -32,6 +32,12 @@ pub(super) fn native(config: &Config, ground: &Ground) -> Result<Option<Native>>
         soak: SignedDuration::from_mins(section.soak_minutes.into()),
         domain: section.domain.clone(),
         backup: section.backup,
+        mail: Mail {
+            profile: section.profile.clone(),
+            process_from: section.process_email_from,
+            is_default: section.profile_default,
+            mailboxes: section.mailboxes.clone(),
+        },
         outbound: section.outbound.clone().unwrap_or_else(|| native::outbound(cloud)),
     }))
 }

@@ -105,7 +105,7 @@ pub(super) fn refuse_approval(state: &State, session: &Session, old: &Row, chang
             "The email address can't be approved by an update: use the command Approve Email.",
         ));
     }
-    if state.has_role(session.caller, &["System Administrator"]) {
+    if crate::access::holds(state, session.caller, "prvApproveRejectEmailAddress") {
         return Ok(());
     }
     Err(Fault::new(

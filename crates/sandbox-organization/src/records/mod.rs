@@ -135,7 +135,10 @@ fn defaults(state: &State, session: &Session, table: &'static Table, changes: &m
     {
         changes.set(table, "ownerid", Cell::Lookup(Reference { table: users, id: session.caller }));
     }
-    if table.name == "systemuser"
+    if table.name == "systemuser" && !changes.mentions("isdisabled") {
+        changes.set(table, "isdisabled", Cell::Boolean(false));
+    }
+    if matches!(table.name, "systemuser" | "role")
         && !changes.mentions("businessunitid")
         && let Some(units) = schema::table("businessunit")
     {
@@ -201,6 +204,16 @@ pub(crate) fn delete(state: &mut State, table: &'static Table, id: Uuid) -> Outc
     let row = state.store.get(table, id).cloned().ok_or_else(|| Fault::no_row(table.name, id))?;
     if table.name == "mailbox" && row.lookup("regardingobjectid").is_some() {
         return Err(Fault::bad(0x8005_e200, "You can't delete the mailbox of a user or a queue."));
+    }
+    if table.name == "role" {
+        for (members, column) in [("roleprivileges", "roleid"), ("systemuserroles", "roleid")] {
+            let Some(members) = schema::table(members) else { continue };
+            let ids: Vec<Uuid> =
+                state.store.find_rows(members, column, &Cell::Id(id)).map(|(id, _)| id).collect();
+            for id in ids {
+                state.store.remove(members, id);
+            }
+        }
     }
     for collection in table.collections {
         let belongs = matches!(collection.table, "activityparty" | "activitymimeattachment" | "queueitem");

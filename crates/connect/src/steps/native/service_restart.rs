@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 use super::{Job, on, script, signing_record};
 use crate::{
     Facts, Obstacle, Place, Reading, Site, Step,
-    servers::{Duty, Mode, Script, Server},
+    servers::{Mode, Script, Server},
 };
 
-/// The asynchronous services were started after the last change (setup.md C6).
+/// The asynchronous services and the web servers were started after the last change (setup.md C6).
 #[derive(Debug)]
 pub(super) struct ServiceRestart;
 
@@ -31,11 +31,11 @@ const READ_AT_START: [&str; 5] =
 const SLACK: i64 = 2;
 
 fn servers(site: &Site) -> Result<Vec<&Server>, Obstacle> {
-    Ok(site.native()?.servers.with(&[Duty::Asynchronous]))
+    super::signers(site)
 }
 
 /// Starts the services anew on one server.
-pub(super) async fn one(server: &Server) -> Result<(), Obstacle> {
+pub(crate) async fn one(server: &Server) -> Result<(), Obstacle> {
     let answer = JOB.change(server, Mode::Apply, &json!({}), None).await?;
     match stopped(&answer) {
         None => Ok(()),
@@ -50,7 +50,7 @@ pub(super) async fn one(server: &Server) -> Result<(), Obstacle> {
 }
 
 /// Starts the services anew, one server after the other.
-pub(super) async fn all(site: &Site) -> Result<(), Obstacle> {
+pub(crate) async fn all(site: &Site) -> Result<(), Obstacle> {
     for server in servers(site)? {
         one(server).await?;
     }
