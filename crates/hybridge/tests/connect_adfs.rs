@@ -124,7 +124,9 @@ fn a_token_signing_certificate_that_rolled_over_is_told_with_what_to_do() {
     assert!(plan.stdout.contains("ok       relying-party"), "{plan:#?}");
     control.put("windows", &json!({ "ADFS01": { "rollSigning": true } }));
     let plan = shown(&sandbox, "plan", &["relying-party"]);
-    for words in ["by hand  relying-party", "ID4175", "Configure Claims-Based Authentication", "iisreset", "CRM01"] {
+    for words in
+        ["by hand  relying-party", "ID4175", "Configure Claims-Based Authentication", "iisreset", "CRM01"]
+    {
         assert!(plan.stdout.contains(words), "{words:?} is missing in {}", plan.stdout);
     }
     // The administrator does as he is told.

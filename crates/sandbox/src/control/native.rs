@@ -14,6 +14,9 @@
 //! | `hybridConnector` | whether the tenant has the subscription |
 //! | `principal` | whether the directory has Dynamics' service principal |
 //! | `approve` | addresses whose mailboxes the administrator approves with the button |
+//! | `exchange` | cmdlets that the administrator types in Exchange Online, `[["Set-OrganizationConfig", {…}]]` |
+//! | `mailbox` | columns of mailbox rows, by address |
+//! | `script` | what somebody types in PowerShell on a server, by the server's name; an error is the answer |
 //! | `testProfile` | the id or name of a profile: the administrator presses Test Connection |
 
 use hybridge_sandbox_organization::Organization;
@@ -94,6 +97,9 @@ pub(super) struct Change {
     hybrid_connector: Option<bool>,
     principal: Option<bool>,
     approve: Vec<String>,
+    exchange: Vec<(String, Map<String, Value>)>,
+    mailbox: Map<String, Value>,
+    script: std::collections::BTreeMap<String, String>,
     test_profile: Option<String>,
 }
 
@@ -138,6 +144,23 @@ pub(super) fn change(sandbox: &Sandbox, change: Change) -> Result<(), String> {
     }
     for address in &change.approve {
         sandbox.approve_email(address)?;
+    }
+    for (cmdlet, parameters) in &change.exchange {
+        sandbox.graph().run_cmdlet(cmdlet, parameters).map_err(|error| format!("{cmdlet}: {error:?}"))?;
+    }
+    for (address, changes) in &change.mailbox {
+        sandbox
+            .organization()
+            .configure_mailbox(address, changes)
+            .map_err(|error| format!("{address}: {error:?}"))?;
+    }
+    for (server, script) in &change.script {
+        let mut estate = sandbox.windows();
+        let machine = estate.machine(server).ok_or_else(|| format!("no server is called {server:?}"))?;
+        let ended = hybridge_sandbox_windows::run(script, &Value::Null, machine);
+        if ended.exit != 0 {
+            return Err(ended.stderr);
+        }
     }
     match change.test_profile {
         Some(name) => native::test_profile(sandbox, profile(sandbox.organization(), &name)?),
