@@ -123,7 +123,8 @@ fn foretell(config: &Config, args: &RotateArgs, output: Output) -> Result<Exit> 
         (None, false) => format!(
             "make a certificate valid for {} days, register it beside {now}, wait until Entra ID gives tokens for it, switch to \
              it, keep both for {} days, remove {now}",
-            args.days.unwrap_or(DAYS), args.keep_days
+            args.days.unwrap_or(DAYS),
+            args.keep_days
         ),
         (Some(state), false) => format!("go on from: {}", state.stage.words()),
     };

@@ -80,7 +80,9 @@ fn foretell(
 ) -> Result<Exit> {
     let words = match (state, args.back) {
         (None, true) => "nothing: no rotation is under way".to_owned(),
-        (Some(state), true) => format!("have Dynamics sign with {} again and remove {}", state.old, state.new),
+        (Some(state), true) => {
+            format!("have Dynamics sign with {} again and remove {}", state.old, state.new)
+        }
         (None, false) => format!(
             "make a private certificate valid for {} days, have Entra ID trust it beside the old one, bring it to every server, switch \
              the configuration database, start the services anew one server after the other, have Dynamics open mailboxes, keep both \

@@ -13,6 +13,7 @@
 //! | `approveByWebApi` | whether `emailrouteraccessapproval` can be written |
 //! | `hybridConnector` | whether the tenant has the subscription |
 //! | `principal` | whether the directory has Dynamics' service principal |
+//! | `forgetKeys` | the principal loses all its certificates |
 //! | `approve` | addresses whose mailboxes the administrator approves with the button |
 //! | `testProfile` | the id or name of a profile: the administrator presses Test Connection |
 
@@ -93,6 +94,7 @@ pub(super) struct Change {
     approve_by_web_api: Option<bool>,
     hybrid_connector: Option<bool>,
     principal: Option<bool>,
+    forget_keys: bool,
     approve: Vec<String>,
     test_profile: Option<String>,
 }
@@ -135,6 +137,9 @@ pub(super) fn change(sandbox: &Sandbox, change: Change) -> Result<(), String> {
             principal.principal_id =
                 there.then(|| principal.principal_id.unwrap_or_else(|| sandbox.dice().uuid()));
         });
+    }
+    if change.forget_keys {
+        sandbox.entra().change_application(DYNAMICS, |principal| principal.key_credentials.clear());
     }
     for address in &change.approve {
         sandbox.approve_email(address)?;
