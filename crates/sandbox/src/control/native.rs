@@ -13,6 +13,7 @@
 //! | `approveByWebApi` | whether `emailrouteraccessapproval` can be written |
 //! | `hybridConnector` | whether the tenant has the subscription |
 //! | `principal` | whether the directory has Dynamics' service principal |
+//! | `forgetKeys` | the principal loses all its certificates |
 //! | `approve` | addresses whose mailboxes the administrator approves with the button |
 //! | `exchange` | cmdlets that the administrator types in Exchange Online, `[["Set-OrganizationConfig", {…}]]` |
 //! | `mailbox` | columns of mailbox rows, by address |
@@ -96,6 +97,7 @@ pub(super) struct Change {
     approve_by_web_api: Option<bool>,
     hybrid_connector: Option<bool>,
     principal: Option<bool>,
+    forget_keys: bool,
     approve: Vec<String>,
     exchange: Vec<(String, Map<String, Value>)>,
     mailbox: Map<String, Value>,
@@ -141,6 +143,9 @@ pub(super) fn change(sandbox: &Sandbox, change: Change) -> Result<(), String> {
             principal.principal_id =
                 there.then(|| principal.principal_id.unwrap_or_else(|| sandbox.dice().uuid()));
         });
+    }
+    if change.forget_keys {
+        sandbox.entra().change_application(DYNAMICS, |principal| principal.key_credentials.clear());
     }
     for address in &change.approve {
         sandbox.approve_email(address)?;
