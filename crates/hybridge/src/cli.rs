@@ -171,7 +171,20 @@ pub(crate) enum TargetName {
     Native,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AcceptArgs {
+    /// The mailbox, by address or name; the first one that takes part where none is named.
+    #[arg(long, value_name = "MAILBOX")]
+    pub(crate) mailbox: Option<String>,
+    /// The sender's address; the mailbox's own where none is named.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Option<String>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum ConnectVerb {
     /// What is there and what would be changed. Changes nothing.
     Plan {
@@ -196,6 +209,8 @@ pub(crate) enum ConnectVerb {
         #[arg(long)]
         force: bool,
     },
+    /// Let one mail go the whole way: put it into a mailbox, bring it into Dynamics, find it there, remove both.
+    Accept(AcceptArgs),
     /// The audit log: who changed what when, what was there before and after.
     Log,
 }

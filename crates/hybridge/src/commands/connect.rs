@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{ConnectArgs, ConnectVerb, TargetName},
+    commands::accept::accept,
     config::{self, Config},
     error::{Failure, Result},
     exit::Exit,
@@ -20,20 +21,23 @@ use crate::{
 
 /// Plans, applies, proves or takes back.
 pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> Result<Exit> {
+    if let ConnectVerb::Accept(args) = &args.verb {
+        return accept(file, args, output).await;
+    }
     let config = config::load(file)?;
-    if args.verb == ConnectVerb::Log {
+    if matches!(args.verb, ConnectVerb::Log) {
         return log(&config, &args.step, output);
     }
     let steps = chosen(args.target, &args.step)?;
     let work = Work { config: &config, file, steps: &steps, target: args.target, output };
     match args.verb {
+        ConnectVerb::Accept(_) | ConnectVerb::Log => Ok(Exit::Done),
         ConnectVerb::Plan { details } => work.plan(details).await,
         ConnectVerb::Apply { dry_run: true } => work.plan(false).await,
         ConnectVerb::Apply { dry_run: false } => work.apply().await,
         ConnectVerb::Verify => work.verify().await,
         ConnectVerb::Undo { dry_run: true, .. } => work.undo_plan(),
         ConnectVerb::Undo { dry_run: false, force } => work.undo(force).await,
-        ConnectVerb::Log => Ok(Exit::Done),
     }
 }
 
