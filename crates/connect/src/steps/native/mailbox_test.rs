@@ -10,7 +10,7 @@ use crate::{Facts, Obstacle, Place, Reading, Site, Step, catalogue};
 
 /// Dynamics tests the mailboxes itself, and switches them on (setup.md M6): the proof of everything before.
 #[derive(Debug)]
-pub(super) struct MailboxTest;
+pub(crate) struct MailboxTest;
 
 static FACTS: Facts = Facts {
     id: "mailbox-test",

@@ -1,27 +1,35 @@
 //! What Dynamics' own synchronization over Exchange Web Services needs (setup.md section 2).
 
+mod adfs_clients;
+mod adfs_permissions;
+mod adfs_restart;
 mod backup;
 mod deployment_inventory;
-mod dynamics_key;
+pub(crate) mod dynamics_key;
 mod dynamics_names;
 mod dynamics_principal;
 mod email_server_profile;
 mod exchange_web_services;
+mod forms_sign_in;
 mod hybrid_connector;
-mod key_access;
+mod iis_providers;
+pub(crate) mod key_access;
 mod mailbox_approval;
 mod mailbox_profile;
-mod mailbox_test;
+pub(crate) mod mailbox_test;
+mod oauth_provider;
 mod organization_tenant;
 mod outbound;
+mod outlook_app;
 mod own_email_channel;
 mod profile_default;
 mod profile_test;
+mod relying_party;
 mod server_inventory;
-mod service_restart;
+pub(crate) mod service_restart;
 mod signing_certificate;
-mod signing_record;
-mod signing_store;
+pub(crate) mod signing_record;
+pub(crate) mod signing_store;
 mod token_service;
 
 use std::collections::BTreeMap;
@@ -52,6 +60,13 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
         Box::new(organization_tenant::OrganizationTenant),
         Box::new(signing_record::SigningRecord),
         Box::new(service_restart::ServiceRestart),
+        Box::new(relying_party::RelyingParty),
+        Box::new(forms_sign_in::FormsSignIn),
+        Box::new(oauth_provider::OauthProvider),
+        Box::new(adfs_clients::AdfsClients),
+        Box::new(adfs_permissions::AdfsPermissions),
+        Box::new(adfs_restart::AdfsRestart),
+        Box::new(iis_providers::IisProviders),
         Box::new(own_email_channel::OwnEmailChannel),
         Box::new(email_server_profile::EmailServerProfile),
         Box::new(profile_default::ProfileDefault),
@@ -59,6 +74,7 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
         Box::new(mailbox_approval::MailboxApproval),
         Box::new(mailbox_test::MailboxTest),
         Box::new(profile_test::ProfileTest),
+        Box::new(outlook_app::OutlookApp),
     ]
 }
 
@@ -113,7 +129,7 @@ impl Job {
 ///
 /// # Errors
 /// When none is named.
-fn signers(site: &Site) -> Result<Vec<&Server>, Obstacle> {
+pub(crate) fn signers(site: &Site) -> Result<Vec<&Server>, Obstacle> {
     let servers = &site.native()?.servers;
     servers.first(Duty::Asynchronous)?;
     Ok(servers.with(&SIGNERS))
