@@ -171,7 +171,24 @@ pub(crate) enum TargetName {
     Native,
 }
 
+<<<<<<< HEAD
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+=======
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AcceptArgs {
+    /// The mailbox, by address or name; the first one that takes part where none is named.
+    #[arg(long, value_name = "MAILBOX")]
+    pub(crate) mailbox: Option<String>,
+    /// The sender's address; the mailbox's own where none is named.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Option<String>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+>>>>>>> 8ada42ad1ab90a5afd536dc4ae6a3b7bfe923318
 pub(crate) enum ConnectVerb {
     /// What is there and what would be changed. Changes nothing.
     Plan {
@@ -196,6 +213,7 @@ pub(crate) enum ConnectVerb {
         #[arg(long)]
         force: bool,
     },
+<<<<<<< HEAD
     /// What an error of Dynamics, its servers, Entra ID or Exchange means, and what to do.
     Explain {
         /// The error's text, as it was read.
@@ -204,6 +222,10 @@ pub(crate) enum ConnectVerb {
         #[arg(long, default_value = "")]
         machine: String,
     },
+=======
+    /// Let one mail go the whole way: put it into a mailbox, bring it into Dynamics, find it there, remove both.
+    Accept(AcceptArgs),
+>>>>>>> 8ada42ad1ab90a5afd536dc4ae6a3b7bfe923318
     /// The audit log: who changed what when, what was there before and after.
     Log,
 }

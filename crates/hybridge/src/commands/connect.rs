@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{ConnectArgs, ConnectVerb, TargetName},
+    commands::accept::accept,
     config::{self, Config},
     error::{Failure, Result},
     exit::Exit,
@@ -23,8 +24,11 @@ pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> 
     if let ConnectVerb::Explain { text, machine } = &args.verb {
         return Ok(explain(text, machine, output));
     }
+    if let ConnectVerb::Accept(args) = &args.verb {
+        return accept(file, args, output).await;
+    }
     let config = config::load(file)?;
-    if args.verb == ConnectVerb::Log {
+    if matches!(args.verb, ConnectVerb::Log) {
         return log(&config, &args.step, output);
     }
     let steps = chosen(args.target, &args.step)?;
@@ -36,7 +40,7 @@ pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> 
         ConnectVerb::Verify => work.verify().await,
         ConnectVerb::Undo { dry_run: true, .. } => work.undo_plan(),
         ConnectVerb::Undo { dry_run: false, force } => work.undo(force).await,
-        ConnectVerb::Log | ConnectVerb::Explain { .. } => Ok(Exit::Done),
+        ConnectVerb::Accept(_) | ConnectVerb::Log | ConnectVerb::Explain { .. } => Ok(Exit::Done),
     }
 }
 
