@@ -137,7 +137,7 @@ impl Step for RelyingParty {
             let says = format!("[native.adfs] signing says {known}");
             return Err(rolled(thumbprint, deployment, &web, &says));
         }
-        if let Err(error) = site.organization().who_am_i().await
+        if let Err(error) = site.organization_admin().who_am_i().await
             && error.to_string().contains("ID4175")
         {
             return Err(rolled(
