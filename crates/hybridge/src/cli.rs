@@ -171,10 +171,7 @@ pub(crate) enum TargetName {
     Native,
 }
 
-<<<<<<< HEAD
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-=======
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct AcceptArgs {
     /// The mailbox, by address or name; the first one that takes part where none is named.
     #[arg(long, value_name = "MAILBOX")]
@@ -187,8 +184,7 @@ pub(crate) struct AcceptArgs {
     pub(crate) dry_run: bool,
 }
 
-#[derive(Debug, Clone, Subcommand)]
->>>>>>> 8ada42ad1ab90a5afd536dc4ae6a3b7bfe923318
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum ConnectVerb {
     /// What is there and what would be changed. Changes nothing.
     Plan {
