@@ -209,7 +209,6 @@ pub(crate) enum ConnectVerb {
         #[arg(long)]
         force: bool,
     },
-<<<<<<< HEAD
     /// What an error of Dynamics, its servers, Entra ID or Exchange means, and what to do.
     Explain {
         /// The error's text, as it was read.
@@ -218,10 +217,8 @@ pub(crate) enum ConnectVerb {
         #[arg(long, default_value = "")]
         machine: String,
     },
-=======
     /// Let one mail go the whole way: put it into a mailbox, bring it into Dynamics, find it there, remove both.
     Accept(AcceptArgs),
->>>>>>> 8ada42ad1ab90a5afd536dc4ae6a3b7bfe923318
     /// The audit log: who changed what when, what was there before and after.
     Log,
 }
