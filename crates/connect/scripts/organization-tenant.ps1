@@ -1,5 +1,6 @@
 # The tenant that an organization of the deployment belongs to (setup.md D2).
 # Data: organization (unique name), tenant; to undo also before.
+# Undo takes of what was found: tenant
 [CmdletBinding()]
 param(
     [Parameter(Mandatory = $true)] [ValidateSet('Probe', 'Apply', 'Undo')] [string] $Mode,

@@ -1,5 +1,6 @@
 # The certificate record of the deployment that server-to-server tokens are signed by (setup.md C5).
 # Data: subject, certificate (base64, public); to undo also before (subject and certificate, or nothing).
+# Undo takes of what was found: record
 [CmdletBinding()]
 param(
     [Parameter(Mandatory = $true)] [ValidateSet('Probe', 'Apply', 'Undo')] [string] $Mode,

@@ -22,12 +22,16 @@ use crate::{
 pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> Result<Exit> {
     let config = config::load(file)?;
     let steps = chosen(args.target, &args.step)?;
-    match args.verb {
-        ConnectVerb::Plan { details } => plan(&config, file, &steps, details, output).await,
+    match &args.verb {
+        ConnectVerb::Plan { details } => plan(&config, file, &steps, *details, output).await,
         ConnectVerb::Apply { dry_run: true } => plan(&config, file, &steps, false, output).await,
         ConnectVerb::Apply { dry_run: false } => apply(&config, file, &steps, output).await,
         ConnectVerb::Verify => verify(&config, file, &steps, output).await,
-        ConnectVerb::Undo { dry_run } => undo(&config, file, &steps, dry_run, output).await,
+        ConnectVerb::Undo { dry_run } => undo(&config, file, &steps, *dry_run, output).await,
+        ConnectVerb::Export { to, password_file } => {
+            bundle::export(&config, file, (&steps, args.target), (to, password_file.as_deref()), output).await
+        }
+        ConnectVerb::Import { files } => bundle::import(&config, file, files, output).await,
         ConnectVerb::Log => log(&config, &args.step, output),
     }
 }
@@ -257,6 +261,7 @@ fn log(config: &Config, steps: &[String], output: Output) -> Result<Exit> {
             Action::Apply => "apply",
             Action::Undo => "undo",
             Action::Rotate => "rotate",
+            Action::Import => "by hand",
         };
         let outcome = match entry.outcome {
             Outcome::Begun => "begun",

@@ -22,7 +22,14 @@ pub(super) fn native(config: &Config, ground: &Ground) -> Result<Option<Native>>
     let cloud = &ground.cloud;
     let Some(section) = config.native.as_ref() else { return Ok(None) };
     let metadata = section.token_metadata.as_ref().map(ToString::to_string);
-    let servers = section.servers.iter().map(|server| self::server(config, ground, section, server));
+    let bundles = bundles(config, &ground.clock)?;
+    let servers = section.servers.iter().map(|server| match server.reach {
+        ReachName::Bundle => {
+            let reach: Arc<dyn Reach> = Arc::new(ByBundle(bundles.clone()));
+            Ok(Server { name: server.name.clone(), duties: server.duties.clone(), reach })
+        }
+        _ => self::server(config, ground, section, server),
+    });
     let servers = servers.collect::<Result<Vec<Server>>>()?;
     Ok(Some(Native {
         organization: section.organization.clone(),

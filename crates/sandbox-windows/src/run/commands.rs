@@ -94,6 +94,9 @@ impl Run<'_> {
             let arguments = values_only(&given);
             return self.invoke(&block, given.words, arguments, given.input.as_deref());
         }
+        if name.to_ascii_lowercase().ends_with(".ps1") {
+            return self.script_file(line, name, given);
+        }
         let Some(cmdlet) = cmdlets::find(name) else {
             return unknown(line, format!("the command {name}"));
         };
