@@ -1,4 +1,4 @@
-# When the services of Dynamics on this server were started; starts them anew (setup.md C6).
+# When the asynchronous services and the web server here were started; starts them anew (setup.md C6).
 [CmdletBinding()]
 param(
     [Parameter(Mandatory = $true)] [ValidateSet('Probe', 'Apply', 'Undo')] [string] $Mode,
@@ -7,13 +7,13 @@ param(
 )
 
 $ErrorActionPreference = 'Stop'
-$names = @(Get-CimInstance -ClassName Win32_Service -Filter "Name like 'MSCRMAsyncService%'" | ForEach-Object { $_.Name })
+function Get-Services { @(Get-CimInstance -ClassName Win32_Service | Where-Object { $_.Name -like 'MSCRMAsyncService*' -or $_.Name -eq 'W3SVC' }) }
 if ($Mode -ne 'Probe') {
-    foreach ($name in $names) { Restart-Service -Name $name -Force }
+    foreach ($service in @(Get-Services)) { Restart-Service -Name $service.Name -Force }
 }
 $now = Get-Date
 $told = @{}
-foreach ($service in @(Get-CimInstance -ClassName Win32_Service -Filter "Name like 'MSCRMAsyncService%'")) {
+foreach ($service in @(Get-Services)) {
     $age = $null
     if ($service.State -eq 'Running') {
         $process = Get-Process -Id $service.ProcessId

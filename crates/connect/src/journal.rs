@@ -237,6 +237,14 @@ impl Journal {
         }
         before
     }
+
+    /// What was there after Hybridge changed a step for the last time, and when; `None` when that is not known, as
+    /// after a failure or a rotation.
+    pub fn after(&self, step: &str) -> Option<(&Value, Timestamp)> {
+        let last = self.entries.iter().rev().find(|entry| entry.step == step)?;
+        let known = last.action == Action::Apply && last.outcome == Outcome::Done;
+        known.then_some((&last.after, last.at))
+    }
 }
 
 fn hash(line: &str) -> String {

@@ -7,6 +7,7 @@
 
 pub mod acme;
 pub mod bundle;
+pub mod catalogue;
 mod exchange;
 mod journal;
 pub mod native;
@@ -23,6 +24,6 @@ pub use exchange::Exchange;
 pub use journal::{Action, Changes, Entry, Journal, JournalError, Outcome};
 pub use plan::{Line, Plan, Verdict, plan};
 pub use run::{Event, Observer, Report, Stopped, apply, undo, verify};
-pub use site::{Deployment, Registration, Settings, SignIn, Site, SiteParts};
+pub use site::{Deployment, Registration, Settings, SignIn, Site, SiteParts, Tasks};
 pub use step::{Difference, Facts, Obstacle, Place, Reading, Step};
 pub use steps::{Goal, steps_of};

@@ -1,7 +1,7 @@
 //! What is to be connected for Dynamics' own synchronization over Exchange Web Services (setup.md section 2).
 
 use hybridge_identity::Cloud;
-use jiff::{SignedDuration, civil::Date};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 use uuid::Uuid;
 
 use crate::{rotation::Files, servers::Servers};
@@ -30,6 +30,8 @@ pub struct Native {
     pub domain: Option<String>,
     /// When `MSCRM_CONFIG` was backed up last, as the administrator says (setup.md P8).
     pub backup: Option<Date>,
+    /// How mail is to be set up in the organization.
+    pub mail: Mail,
     /// Addresses that the servers have to reach (setup.md P4).
     pub outbound: Vec<String>,
 }
@@ -43,6 +45,19 @@ pub struct Signing {
     pub name: String,
     /// For how many days a new one is valid.
     pub days: u32,
+}
+
+/// How mail is to be set up in the organization (setup.md phase M).
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// The email server profile's name.
+    pub profile: String,
+    /// Mail from before is not tracked.
+    pub process_from: Option<Timestamp>,
+    /// Whether new mailboxes get the profile.
+    pub is_default: bool,
+    /// The mailboxes that take part; `None`: all with an address and without another profile.
+    pub mailboxes: Option<Vec<String>>,
 }
 
 /// Where the token service publishes its metadata (setup.md 2.4). That of China is unconfirmed; a configuration can

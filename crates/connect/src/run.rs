@@ -1,6 +1,6 @@
 //! Applies, proves and takes back.
 
-use hybridge_core::trouble::Trouble;
+use hybridge_core::trouble::{Class, Trouble};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -169,7 +169,7 @@ pub async fn verify(site: &Site, steps: &[Box<dyn Step>], observer: &mut dyn Obs
 }
 
 /// Puts back what was there before Hybridge changed it, last step first, and stops at the first failure. What
-/// Hybridge did not change is left alone.
+/// Hybridge did not change is left alone, and so is what somebody else changed since, unless `force` says otherwise.
 ///
 /// # Errors
 /// When the journal can't be written.
@@ -177,6 +177,7 @@ pub async fn undo(
     site: &Site,
     steps: &[Box<dyn Step>],
     journal: &mut Journal,
+    force: bool,
     observer: &mut dyn Observer,
 ) -> Result<Report, Stopped> {
     let mut telling = Telling { report: Report::default(), observer };
@@ -186,8 +187,20 @@ pub async fn undo(
             telling.tell(facts, &Event::Unchanged { words: "Hybridge did not change it".to_owned() });
             continue;
         };
+        if let Some(why) = step.stays() {
+            telling.tell(facts, &Event::Unchanged { words: why.to_owned() });
+            continue;
+        }
         telling.tell(facts, &Event::Begun);
-        let now = step.probe(site).await.map(|reading| reading.now).unwrap_or_default();
+        let probed = step.probe(site).await.map(|reading| reading.now);
+        if let (false, Ok(now)) = (force, &probed)
+            && let Some(trouble) = changed_since(journal, facts, now, &before)
+        {
+            telling.tell(facts, &Event::Failed { trouble });
+            telling.report.left = steps.iter().take(index).map(|step| step.facts().id).collect();
+            break;
+        }
+        let now = probed.unwrap_or_default();
         let values = (&now, &before);
         journal.add(site.now(), facts.id, (Action::Undo, Outcome::Begun), values, "")?;
         let event = match step.undo(site, &before).await {
@@ -209,4 +222,33 @@ pub async fn undo(
         }
     }
     Ok(telling.report)
+}
+
+/// What somebody else changed since Hybridge did; undoing would lose it.
+fn changed_since(journal: &Journal, facts: &Facts, now: &Value, before: &Value) -> Option<Trouble> {
+    const SHOWN: usize = 4;
+    let (after, at) = journal.after(facts.id)?;
+    if now == after || now == before {
+        return None;
+    }
+    let reading = Reading { now: after.clone(), wanted: now.clone(), words: String::new() };
+    let mut told: Vec<String> = reading
+        .differences()
+        .iter()
+        .map(|difference| format!("{} {} -> {}", difference.path, difference.now, difference.wanted))
+        .collect();
+    let more = told.len().saturating_sub(SHOWN);
+    told.truncate(SHOWN);
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    let what = format!(
+        "it was changed after Hybridge did, which was at {at}: {}",
+        told.iter().map(|told| told.trim()).collect::<Vec<_>>().join("; ")
+    );
+    let remedy = format!(
+        "The same command with --step {} --force puts back what was there before Hybridge all the same.",
+        facts.id
+    );
+    Some(Trouble::new(Class::Denied, what, remedy))
 }

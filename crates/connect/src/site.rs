@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     Changes, Exchange, Obstacle,
     native::Native,
+    rotation::Files,
     servers::{Reach, Server},
 };
 
@@ -24,14 +25,27 @@ pub struct Deployment {
     pub tenant: Uuid,
     /// The name of Hybridge's app registration, and of what it makes in Exchange Online.
     pub name: String,
+    /// The service account, as it signs in to the organization.
+    pub account: String,
     /// The certificate that Hybridge signs in with.
     pub credential: Arc<Credential>,
     /// The mailboxes' permissions, without the `Application ` of Exchange's roles: `Mail.Read` for example.
     pub permissions: Vec<String>,
+    /// The application for To Do.
+    pub tasks: Tasks,
     /// Where Graph sends change notifications.
     pub notification_url: Option<Url>,
     /// What Dynamics' own synchronization needs, where it is to work.
     pub native: Option<Native>,
+}
+
+/// The application for To Do.
+#[derive(Debug, Clone)]
+pub struct Tasks {
+    /// Whether it is wanted.
+    pub wanted: bool,
+    /// Its certificate, which Hybridge makes.
+    pub files: Files,
 }
 
 /// The two ids of an app registration.
@@ -53,10 +67,19 @@ pub trait Settings: Send + Sync + fmt::Debug {
     /// # Errors
     /// When they can't be written.
     fn keep_registration(&self, ids: Option<Registration>) -> Result<(), Trouble>;
+
+    /// The ids of the application for To Do.
+    fn tasks_registration(&self) -> Option<Registration>;
+
+    /// Keeps the ids of the application for To Do, or forgets them.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    fn keep_tasks_registration(&self, ids: Option<Registration>) -> Result<(), Trouble>;
 }
 
-/// Makes Microsoft Graph as Hybridge itself sees it: signed in as an application, with its certificate.
-pub type SignIn = Box<dyn Fn(Uuid) -> Graph + Send + Sync>;
+/// Makes Microsoft Graph as an application of Hybridge sees it: signed in anew, with this certificate.
+pub type SignIn = Box<dyn Fn(Uuid, Arc<Credential>) -> Graph + Send + Sync>;
 
 /// All that a [`Site`] is made of.
 pub struct SiteParts {
@@ -66,10 +89,12 @@ pub struct SiteParts {
     pub directory: Graph,
     /// Exchange Online's administration, signed in as an administrator.
     pub exchange: Exchange,
-    /// Graph as Hybridge, for proofs.
-    pub as_hybridge: SignIn,
-    /// The organization.
+    /// Graph as an application, for proofs.
+    pub as_application: SignIn,
+    /// The organization, signed in as the service account.
     pub organization: Dynamics,
+    /// The organization, signed in as an administrator, where the configuration names one.
+    pub administration: Option<Dynamics>,
     /// Where findings are kept.
     pub settings: Arc<dyn Settings>,
     /// The clock.
@@ -122,9 +147,19 @@ impl Site {
         &self.parts.exchange
     }
 
-    /// The organization.
+    /// The organization, signed in as the service account.
     pub fn organization(&self) -> &Dynamics {
         &self.parts.organization
+    }
+
+    /// The organization, signed in as an administrator; as the service account where none is named.
+    pub fn organization_admin(&self) -> &Dynamics {
+        self.parts.administration.as_ref().unwrap_or(&self.parts.organization)
+    }
+
+    /// Whether the configuration names an administrator of the organization.
+    pub fn has_organization_account(&self) -> bool {
+        self.parts.administration.is_some()
     }
 
     /// Where findings are kept.
@@ -165,14 +200,19 @@ impl Site {
 
     /// Graph as Hybridge itself, signed in anew.
     pub(crate) fn as_hybridge(&self) -> Result<Graph, Obstacle> {
-        Ok((self.parts.as_hybridge)(self.client_id()?))
+        Ok(self.as_application(self.client_id()?, self.deployment().credential.clone()))
+    }
+
+    /// Graph as an application with this certificate, signed in anew.
+    pub(crate) fn as_application(&self, client_id: Uuid, credential: Arc<Credential>) -> Graph {
+        (self.parts.as_application)(client_id, credential)
     }
 
     /// The addresses of the mailboxes that take part, in order.
     pub(crate) async fn mailboxes(&self) -> Result<Vec<String>, Obstacle> {
         let failed = |error| Obstacle::Trouble(hybridge_dynamics::trouble(&error));
-        let settings = self.organization().settings().await.map_err(failed)?;
-        let mailboxes = self.organization().mailboxes().await.map_err(failed)?;
+        let settings = self.organization_admin().settings().await.map_err(failed)?;
+        let mailboxes = self.organization_admin().mailboxes().await.map_err(failed)?;
         let mut addresses: Vec<String> = mailboxes
             .iter()
             .filter_map(|mailbox| judge(mailbox, settings.approval).ok())

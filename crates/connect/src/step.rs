@@ -194,6 +194,11 @@ pub trait Step: Send + Sync {
         self.probe(site).await.map(|reading| reading.words)
     }
 
+    /// Why what was done can't be taken back, where that is so; `undo` tells it and leaves it.
+    fn stays(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Puts back what was there before (`before` as a [`Reading::now`]).
     async fn undo(&self, _site: &Site, _before: &Value) -> Result<(), Obstacle> {
         Ok(())

@@ -5,6 +5,7 @@
 //! messages, the same message goes through its SOAP organization service; which of the two serves is
 //! probed once and remembered ([`Route`]).
 
+mod administration;
 mod attachments;
 mod check;
 mod deliver;
@@ -12,6 +13,7 @@ mod emails;
 mod envelope;
 mod mailboxes;
 mod organization;
+mod profiles;
 mod route;
 mod soap;
 mod trouble;
@@ -20,11 +22,16 @@ use std::sync::Arc;
 
 use hybridge_odata::Service;
 
+pub use administration::{
+    ADMINISTRATOR_TEMPLATE, CUSTOMIZER_TEMPLATE, EntityDefinition, NON_INTERACTIVE, RolePrivilege,
+    SecurityRole, SystemUser,
+};
 pub use attachments::{AttachmentFile, StoredAttachment};
 pub use deliver::Delivery;
 pub use emails::EmailRow;
 pub use envelope::{Envelope, Thread};
 pub use organization::{Channel, OrganizationSettings, WhoAmI};
+pub use profiles::{EXCHANGE_ONLINE_HYBRID, MailboxSetup, ServerProfile};
 pub use route::Route;
 pub use trouble::{is_known_duplicate, is_request_too_large, trouble};
 

@@ -40,7 +40,7 @@ impl Dynamics {
     /// All mailbox records, by name and id, with the effective start from mailbox and profile.
     pub async fn mailboxes(&self) -> Result<Vec<Mailbox>> {
         let profiles: BTreeMap<Uuid, WireProfile> = self
-            .all::<WireProfile>(
+            .rows::<WireProfile>(
                 Query::on("emailserverprofiles")
                     .option("$select", "emailserverprofileid,statecode,processemailsreceivedafter")
                     .build(),
@@ -51,7 +51,7 @@ impl Dynamics {
             .map(|profile| (profile.emailserverprofileid, profile))
             .collect();
         let rows = self
-            .all::<WireMailbox>(
+            .rows::<WireMailbox>(
                 Query::on("mailboxes")
                     .option(
                         "$select",
@@ -68,7 +68,11 @@ impl Dynamics {
     }
 
     /// All rows of a query, page by page.
-    async fn all<T: DeserializeOwned>(&self, query: String, what: &'static str) -> Result<Vec<T>> {
+    pub(crate) async fn rows<T: DeserializeOwned>(
+        &self,
+        query: String,
+        what: &'static str,
+    ) -> Result<Vec<T>> {
         const PREFER: &str =
             "odata.maxpagesize=1000,odata.include-annotations=\"Microsoft.Dynamics.CRM.lookuplogicalname\"";
         let mut rows = Vec::new();

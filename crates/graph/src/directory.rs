@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Graph, Result};
+use crate::{Graph, Result, UserRef};
 
 /// Microsoft Graph's own application id.
 pub const GRAPH_APP_ID: &str = "00000003-0000-0000-c000-000000000000";
@@ -235,6 +235,12 @@ impl Graph {
                 .chain(sku.service_plans.into_iter().map(|plan| plan.service_plan_name))
         };
         Ok(skus.into_iter().flat_map(plans).collect())
+    }
+
+    /// Whether the signed-in application can read a user's task lists.
+    pub async fn can_read_tasks(&self, user: &UserRef) -> Result<()> {
+        let path = Query::on(format!("{}/todo/lists", user.path())).option("$top", "1").build();
+        self.service.send(Call::get(path)).await.map(drop)
     }
 
     /// Whether the signed-in application can read the directory's users at all.

@@ -192,6 +192,9 @@ pub(crate) enum ConnectVerb {
         /// Only show what would be put back.
         #[arg(long)]
         dry_run: bool,
+        /// Put it back although somebody else changed it since.
+        #[arg(long)]
+        force: bool,
     },
     /// Write a folder of scripts for the servers with reach = "bundle", to be run there by hand. Changes nothing.
     Export {
@@ -389,6 +392,9 @@ pub(crate) struct SandboxStart {
     /// Leave the trust to `hybridge connect`: no app registration yet, and Dynamics processes its email itself.
     #[arg(long)]
     pub(crate) unconnected: bool,
+    /// Dynamics' own synchronization is connected already, with a certificate that ends in so many days.
+    #[arg(long, value_name = "DAYS", num_args = 0..=1, default_missing_value = "30")]
+    pub(crate) native: Option<u16>,
     /// How many CRM servers the emulated deployment has.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=99))]
     pub(crate) servers: u8,

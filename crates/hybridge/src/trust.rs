@@ -2,17 +2,22 @@
 
 mod native;
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use hybridge_connect::bundle::Bundles;
 use hybridge_connect::rotation::{Files, Form, Parts};
 use hybridge_connect::{
-    Changes, Deployment, Exchange, Journal, Registration, Settings, SignIn, Site, SiteParts,
+    Changes, Deployment, Exchange, Journal, Registration, Settings, SignIn, Site, SiteParts, Tasks,
 };
 use hybridge_core::trouble::{Class, Trouble};
 use hybridge_graph::Graph;
 use hybridge_identity::{
-    Cloud, Credential, DeviceParts, DeviceTokens, EXCHANGE_TOOLS, Fixed, GRAPH_TOOLS, GivenToken, Prompt,
-    TokenSource,
+    Cloud, DeviceParts, DeviceTokens, EXCHANGE_TOOLS, Fixed, GRAPH_TOOLS, GivenToken, Prompt, TokenSource,
 };
 use hybridge_odata::gate::PerMailbox;
 use toml_edit::DocumentMut;
@@ -35,30 +40,60 @@ const SETTLING: Duration = Duration::from_secs(2);
 
 /// What the steps work on, as the configuration says.
 pub(crate) fn site(config: &Config, file: PathBuf, changes: Changes) -> Result<Site> {
+    with_bundles(config, file, changes).map(|(site, _)| site)
+}
+
+/// What the steps work on, and the bundles by which some of its servers are reached.
+pub(crate) fn with_bundles(config: &Config, file: PathBuf, changes: Changes) -> Result<(Site, Arc<Bundles>)> {
     let ground = Ground::of(config)?;
+    let folder = config.path(&config.connect.folder);
+    let bundles = Bundles::open(&folder.join("bundles"), ground.clock.clone())
+        .map_err(|error| Failure::new(Exit::Storage, error.to_string()).help(error.remedy()))?;
     let credential = Arc::new(wiring::credential(config)?);
     let directory = ground.graph(directory_tokens(config, &ground)?)?;
     let exchange = exchange(config, &ground)?;
     let (organization, _) = ground.organization(config, None)?;
-    let as_hybridge = sign_in(&ground, credential.clone(), &directory);
-    Ok(Site::new(SiteParts {
+    let administration = administrator(config)
+        .map(|administrator| ground.organization(&administrator, None))
+        .transpose()?
+        .map(|(organization, _)| organization);
+    let as_application = sign_in(&ground, &directory);
+    let tasks = Tasks {
+        wanted: config.connect.tasks,
+        files: Files::new(folder.join("tasks.pem"), Form::Pem, folder.join("tasks")),
+    };
+    let site = Site::new(SiteParts {
         deployment: Deployment {
             tenant: config.tenant.id,
             name: config.connect.name.clone(),
+            account: config.organization.user.clone(),
             credential,
             permissions: config.connect.permissions.clone(),
+            tasks,
             notification_url: config.console.notification_url.clone(),
-            native: native::native(config, &ground)?,
+            native: native::native(config, &ground, &bundles)?,
         },
         directory,
         exchange,
-        as_hybridge,
+        as_application,
         organization,
-        settings: Arc::new(ConfigFile { file, client_id: std::sync::Mutex::new(config.tenant.client_id) }),
+        administration,
+        settings: Arc::new(ConfigFile::new(file, config)),
         clock: ground.clock,
         changes,
         settling: SETTLING,
-    }))
+    });
+    Ok((site, bundles))
+}
+
+/// The configuration as an administrator of the organization would sign in with, where one is named.
+fn administrator(config: &Config) -> Option<Config> {
+    let account = config.connect.organization_account.clone()?;
+    let mut administrator = config.clone();
+    administrator.organization.user = account;
+    administrator.organization.password = config.connect.organization_password.clone();
+    administrator.organization.keytab = None;
+    Some(administrator)
 }
 
 /// The audit log of the deployment.
@@ -147,11 +182,11 @@ impl Prompt for OnTerminal {
     }
 }
 
-/// Hybridge itself, signed in anew at every call so that no token from before a change speaks for it.
-fn sign_in(ground: &Ground, credential: Arc<Credential>, otherwise: &Graph) -> SignIn {
+/// An application of Hybridge, signed in anew at every call so that no token from before a change speaks for it.
+fn sign_in(ground: &Ground, otherwise: &Graph) -> SignIn {
     let (ground, otherwise) = (ground.clone(), otherwise.clone());
-    Box::new(move |client_id| {
-        let tokens = ground.entra(client_id, Arc::new(Fixed(credential.clone())));
+    Box::new(move |client_id, credential| {
+        let tokens = ground.entra(client_id, Arc::new(Fixed(credential)));
         // The address was read before; it can't fail now.
         ground.graph(tokens).unwrap_or_else(|_| otherwise.clone())
     })
@@ -215,29 +250,32 @@ async fn registered(config: &Config, ground: &Ground, client_id: Uuid) -> Result
     Ok(found.id)
 }
 
-/// The configuration file, where the application's id is kept.
+/// The configuration file, where the ids of Hybridge's applications are kept.
 #[derive(Debug)]
 struct ConfigFile {
     file: PathBuf,
-    client_id: std::sync::Mutex<Option<Uuid>>,
+    client_id: Mutex<Option<Uuid>>,
+    tasks: Mutex<Option<Registration>>,
 }
 
 impl ConfigFile {
-    fn client_id(&self) -> std::sync::MutexGuard<'_, Option<Uuid>> {
-        self.client_id.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-impl Settings for ConfigFile {
-    fn client_id(&self) -> Option<Uuid> {
-        *self.client_id()
+    fn new(file: PathBuf, config: &Config) -> Self {
+        let tenant = &config.tenant;
+        let tasks = tenant.tasks_client_id.zip(tenant.tasks_registration_id);
+        let tasks = tasks.map(|(client_id, object_id)| Registration { client_id, object_id });
+        Self { file, client_id: Mutex::new(tenant.client_id), tasks: Mutex::new(tasks) }
     }
 
-    fn keep_registration(&self, ids: Option<Registration>) -> std::result::Result<(), Trouble> {
+    /// Writes the two ids of a registration into `[tenant]`, or takes them out.
+    fn keep(
+        &self,
+        (client_id, registration_id): (&str, &str),
+        ids: Option<Registration>,
+    ) -> std::result::Result<(), Trouble> {
         let failed = |error: String| {
             Trouble::new(
                 Class::Denied,
-                format!("client_id can't be written into {}: {error}", self.file.display()),
+                format!("{client_id} can't be written into {}: {error}", self.file.display()),
                 "Check that this account may write there.",
             )
         };
@@ -247,15 +285,39 @@ impl Settings for ConfigFile {
         let tenant = document.get_mut("tenant").and_then(toml_edit::Item::as_table_mut);
         let tenant = tenant.ok_or_else(|| failed("it has no section [tenant]".to_owned()))?;
         if let Some(ids) = ids {
-            tenant.insert("client_id", toml_edit::value(ids.client_id.to_string()));
-            tenant.insert("registration_id", toml_edit::value(ids.object_id.to_string()));
+            tenant.insert(client_id, toml_edit::value(ids.client_id.to_string()));
+            tenant.insert(registration_id, toml_edit::value(ids.object_id.to_string()));
         } else {
-            tenant.remove("client_id");
-            tenant.remove("registration_id");
+            tenant.remove(client_id);
+            tenant.remove(registration_id);
         }
         wiring::replace(&self.file, document.to_string().as_bytes())
-            .map_err(|error| failed(error.to_string()))?;
-        *self.client_id() = ids.map(|ids| ids.client_id);
+            .map_err(|error| failed(error.to_string()))
+    }
+}
+
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Settings for ConfigFile {
+    fn client_id(&self) -> Option<Uuid> {
+        *locked(&self.client_id)
+    }
+
+    fn keep_registration(&self, ids: Option<Registration>) -> std::result::Result<(), Trouble> {
+        self.keep(("client_id", "registration_id"), ids)?;
+        *locked(&self.client_id) = ids.map(|ids| ids.client_id);
+        Ok(())
+    }
+
+    fn tasks_registration(&self) -> Option<Registration> {
+        *locked(&self.tasks)
+    }
+
+    fn keep_tasks_registration(&self, ids: Option<Registration>) -> std::result::Result<(), Trouble> {
+        self.keep(("tasks_client_id", "tasks_registration_id"), ids)?;
+        *locked(&self.tasks) = ids;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -111,7 +111,14 @@ fn a_running_synchronization_does_not_notice() {
     let ended = stage.rotate(&["--keep-days", "0"]);
     assert_eq!((&ended["ended"], &ended["left"]), (&json!("done"), &Value::Null));
     write("after");
-    thread::sleep(Duration::from_secs(3));
+    // The program works on: a mail of the last round has become a record.
+    let is_last =
+        |email: &Value| email["subject"].as_str().is_some_and(|subject| subject.starts_with("after "));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !control.emails().iter().any(is_last) {
+        assert!(Instant::now() < deadline, "no mail of the last round was promoted");
+        thread::sleep(Duration::from_millis(100));
+    }
     running.kill();
     let synced = run(&stage.configuration, &["sync", "--once"]);
     assert_eq!(synced.code, 0, "{synced:#?}");

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Words of paths; everything else in a path is a key.
-const WORDS: [&str; 30] = [
+const WORDS: [&str; 32] = [
     "$batch",
     "$value",
     "attachments",
@@ -40,6 +40,8 @@ const WORDS: [&str; 30] = [
     "drafts",
     "archive",
     "junkemail",
+    "lists",
+    "todo",
 ];
 
 /// A path without its keys, for counting.
@@ -81,7 +83,10 @@ impl Session<'_> {
         match (method, rest) {
             (&Method::POST, ["sendmail"]) => self.send_mail(),
             (&Method::GET, ["mailboxsettings"]) => self.get_mailbox_settings(),
-            (_, [] | ["sendmail" | "mailboxsettings"]) => Err(Fault::method_not_allowed()),
+            (&Method::GET, ["todo", "lists"]) => self.list_task_lists(),
+            (_, [] | ["sendmail" | "mailboxsettings"] | ["todo", "lists"]) => {
+                Err(Fault::method_not_allowed())
+            }
             (_, ["messages", rest @ ..]) => self.message_routes(method, None, 3, rest),
             (_, ["mailfolders", rest @ ..]) => self.folder_routes(method, 3, rest),
             (_, [other, ..]) => Err(Fault::no_such_segment(other)),

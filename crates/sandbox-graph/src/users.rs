@@ -127,6 +127,20 @@ impl Session<'_> {
         let context = format!("users('{}')/mailboxSettings", user.id);
         Ok(Answer::ok(self.with_context(&context, settings)))
     }
+
+    /// `GET /users/{id}/todo/lists`: every user has one list from the beginning, and there is nothing in it. The
+    /// permission can't be limited to mailboxes (graph.md section 9).
+    pub(crate) fn list_task_lists(&mut self) -> Result<Answer, Fault> {
+        self.caller.require_any(&["Tasks.Read.All", "Tasks.ReadWrite.All"])?;
+        let name = self.request.path.text(1);
+        let user = self.state.find_user(name).ok_or_else(|| not_in_directory(name))?;
+        let list = json!({
+            "id": format!("AAMk{}", user.id.simple()), "displayName": "Tasks", "isOwner": true, "isShared": false,
+            "wellknownListName": "defaultList",
+        });
+        let context = format!("users('{}')/todo/lists", user.id);
+        Ok(Answer::ok(self.with_context(&context, json!({ "value": [list] }))))
+    }
 }
 
 fn not_in_directory(name: &str) -> Fault {

@@ -4,6 +4,7 @@
 //! The specification is `spec/dynamics.md` and, for the rules of incoming email,
 //! `spec/server-side-sync.md`. A reader of the latter finds each rule as a module of `email`.
 
+mod access;
 mod cell;
 mod census;
 mod email;
@@ -15,6 +16,7 @@ mod records;
 mod rows;
 mod schema;
 mod seed;
+mod server_side;
 mod soap;
 mod state;
 #[cfg(test)]

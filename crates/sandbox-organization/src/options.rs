@@ -60,6 +60,8 @@ pub struct Latency {
 pub struct OrganizationOptions {
     /// How one signs in.
     pub sign_in: SignIn,
+    /// The accounts of the domain, of which alone users can be made; any name does where there is no list.
+    pub domain_accounts: Option<Vec<String>>,
     /// What an anonymous program is answered.
     pub anonymous: AnonymousAnswer,
     /// Whether the path `v9.2` is served as well (on-premises: no).
@@ -84,12 +86,16 @@ pub struct OrganizationOptions {
     pub poison: Option<PoisonPlugin>,
     /// The time that creating emails takes.
     pub latency: Option<Latency>,
+    /// Whether a mailbox is approved by writing `emailrouteraccessapproval`; otherwise only the button does it
+    /// (setup.md M5: which of them holds is unconfirmed).
+    pub approves_by_web_api: bool,
 }
 
 impl Default for OrganizationOptions {
     fn default() -> Self {
         Self {
             sign_in: SignIn::Claims,
+            domain_accounts: None,
             anonymous: AnonymousAnswer::Challenge,
             serves_v92: false,
             web_api_email_actions: true,
@@ -102,6 +108,7 @@ impl Default for OrganizationOptions {
             binds_content_ids: false,
             poison: None,
             latency: None,
+            approves_by_web_api: true,
         }
     }
 }

@@ -22,6 +22,9 @@ use crate::{
     web::{self, Request, front_door},
 };
 
+/// The user id of the administrator, the same in every organization.
+const ADMINISTRATOR: Uuid = Uuid::from_u128(0x5b0c_a1d2_7e44_4c11_8f3a_0d92_c6e1_7701);
+
 /// What an organization is made from.
 #[derive(Debug)]
 pub struct OrganizationSetup {
@@ -65,8 +68,9 @@ impl Organization {
     /// The organization's unique name in its deployment, whatever its name for people becomes.
     pub const UNIQUE_NAME: &'static str = "contoso";
 
-    /// An organization with its one row, the root business unit, the role System Administrator and a
-    /// service account (`CONTOSO\svc-hybridge`) that has it.
+    /// An organization with its one row, the root business unit, an administrator (`CONTOSO\crm.admin`) with the role
+    /// System Administrator, and a service account (`CONTOSO\svc-hybridge`) with the role Hybridge Sync, which holds
+    /// what an external synchroniser needs and no more.
     pub fn new(setup: OrganizationSetup) -> Arc<Self> {
         let OrganizationSetup { clock, dice, origins, judge, options } = setup;
         let identity = Identity {
@@ -74,6 +78,7 @@ impl Organization {
             business_unit: dice.uuid(),
             system: dice.uuid(),
             administrator_role: dice.uuid(),
+            administrator: ADMINISTRATOR,
             service_account: dice.uuid(),
         };
         let tracked = BTreeSet::from(["lead", "contact", "account", "email"]);
@@ -85,7 +90,9 @@ impl Organization {
             origins,
             identity,
             tracked,
+            unpublished: BTreeSet::new(),
             counts: BTreeMap::new(),
+            tests: BTreeMap::new(),
             emails_created: 0,
         };
         seed::found(&mut state);

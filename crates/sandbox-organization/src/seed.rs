@@ -4,12 +4,44 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use crate::{
+    access,
+    cell::Cell,
     fault::Fault,
     odata::write::Purpose,
     organization::Organization,
-    records, schema,
-    state::{Session, State},
+    records,
+    rows::Row,
+    schema,
+    state::{Identity, Session, State},
+    web::roles,
 };
+
+/// What the role System Administrator is made from, in every organization.
+const ADMINISTRATOR_TEMPLATE: Uuid = Uuid::from_u128(0x6270_90ff_40a3_4053_8790_584e_dc5b_e201);
+/// The role of the service account.
+const SYNCHRONISER: &str = "Hybridge Sync";
+const SOME: &[&str] = &["Create", "Read", "Write", "Append", "AppendTo", "Assign"];
+const LOOK: &[&str] = &["Read", "AppendTo"];
+
+/// What that role holds, as far as this build has it: the kinds of record, and the rights (setup.md 4.2).
+const NEEDED: &[(&str, &[&str])] = &[
+    ("Activity", &["Create", "Read", "Write", "Append", "AppendTo", "Assign", "Share"]),
+    ("Queue", LOOK),
+    ("QueueItem", SOME),
+    ("Contact", &["Create", "Read", "Write", "Append", "AppendTo"]),
+    ("Account", LOOK),
+    ("Lead", LOOK),
+    ("User", LOOK),
+    ("BusinessUnit", &["Read"]),
+    ("UserSettings", &["Read"]),
+    ("Organization", &["Read"]),
+    ("Mailbox", &["Read", "Write"]),
+    ("EmailServerProfile", &["Read", "Write"]),
+    ("ExchangeSyncIdMapping", &["Create", "Read", "Write", "Delete"]),
+    ("TraceLog", &["Create", "Read"]),
+    ("Role", &["Read"]),
+    ("Entity", &["Read"]),
+];
 
 /// A row that could not be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,11 +151,27 @@ pub(crate) fn found(state: &mut State) {
                 "orgdborgsettings": "<OrgSettings></OrgSettings>",
             }),
         ),
-        ("role", identity.administrator_role, json!({ "name": "System Administrator" })),
+        ("roletemplate", ADMINISTRATOR_TEMPLATE, json!({ "name": "System Administrator" })),
+        (
+            "role",
+            identity.administrator_role,
+            json!({ "name": "System Administrator", "_roletemplateid_value": ADMINISTRATOR_TEMPLATE }),
+        ),
         (
             "systemuser",
             identity.system,
             json!({ "lastname": "SYSTEM", "domainname": "", "isdisabled": true, "accessmode": 3 }),
+        ),
+        (
+            "systemuser",
+            identity.administrator,
+            json!({
+                "firstname": "CRM",
+                "lastname": "Administrator",
+                "domainname": "CONTOSO\\crm.admin",
+                "isdisabled": false,
+                "accessmode": 0,
+            }),
         ),
         (
             "systemuser",
@@ -143,11 +191,36 @@ pub(crate) fn found(state: &mut State) {
         // These rows fit the schema; a mistake here shows in the first test that reads one.
         insert(state, table, Some(id), &row).map(drop).unwrap_or_default();
     }
-    give_role(state, identity.service_account, identity.administrator_role).unwrap_or_default();
+    let synchroniser = synchroniser_role(state);
+    roles::link(state, identity.administrator, identity.administrator_role).unwrap_or_default();
+    roles::link(state, identity.service_account, synchroniser).unwrap_or_default();
     let session = Session::system(state);
     if let Some(users) = schema::table("systemuser") {
         records::give_mailbox(state, &session, users, identity.service_account).unwrap_or_default();
     }
+}
+
+/// The privileges of this build, and a role with those that an external synchroniser needs.
+fn synchroniser_role(state: &mut State) -> Uuid {
+    let id = Uuid::new_v5(&state.identity.administrator_role, SYNCHRONISER.as_bytes());
+    let Some(table) = schema::table("privilege") else { return id };
+    for (name, right) in access::privileges() {
+        let mut row = Row::default();
+        row.set("name", Cell::text(&name));
+        row.set("accessright", Cell::Integer(right));
+        row.set("canbeglobal", Cell::Boolean(true));
+        state.store.put(table, access::privilege_id(&name), row);
+    }
+    let role = json!({ "name": SYNCHRONISER, "_businessunitid_value": state.identity.business_unit });
+    insert(state, "role", Some(id), &role).map(drop).unwrap_or_default();
+    let grants: Vec<(Uuid, i64)> = NEEDED
+        .iter()
+        .flat_map(|(kind, rights)| rights.iter().map(move |right| format!("prv{right}{kind}")))
+        .chain(["prvActOnBehalfOfAnotherUser", "prvSendAsUser"].map(str::to_owned))
+        .map(|name| (access::privilege_id(&name), access::GLOBAL))
+        .collect();
+    roles::give(state, id, &grants).unwrap_or_default();
+    id
 }
 
 fn insert(state: &mut State, table: &str, id: Option<Uuid>, row: &Json) -> Result<Uuid, Fault> {
@@ -161,9 +234,11 @@ fn insert(state: &mut State, table: &str, id: Option<Uuid>, row: &Json) -> Resul
     records::create(state, &session, table, &body, Purpose::System)
 }
 
-fn give_role(state: &mut State, user: Uuid, role: Uuid) -> Result<(), Fault> {
-    let link = json!({ "_systemuserid_value": user, "_roleid_value": role });
-    insert(state, "systemuserroles", None, &link).map(drop)
+/// The service account, or the administrator where there is none yet.
+fn queue_owner(state: &State) -> Uuid {
+    let service = state.identity.service_account;
+    let known = schema::table("systemuser").is_some_and(|users| state.store.get(users, service).is_some());
+    if known { service } else { state.identity.administrator }
 }
 
 fn mailbox_of(state: &State, table: &str, id: Uuid) -> Result<Uuid, Fault> {
@@ -229,6 +304,34 @@ impl Organization {
         Ok(state.atomically(|state| records::delete(state, table, id))?)
     }
 
+    /// Gives the service account the role System Administrator on top of its own.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn trust_service_account(&self) -> Result<(), Refused> {
+        let mut state = self.lock();
+        let Identity { service_account, administrator_role, .. } = state.identity;
+        Ok(roles::link(&mut state, service_account, administrator_role)?)
+    }
+
+    /// Takes the service account, its settings, its mailbox and its role away: nobody has prepared the organization.
+    pub fn forget_service_account(&self) {
+        let mut state = self.lock();
+        let service = state.identity.service_account;
+        let mailbox = mailbox_of(&state, "systemuser", service).ok();
+        let held: Vec<Uuid> = access::roles_of(&state, service).map(|(role, _)| role).collect();
+        for (table, id) in held.into_iter().map(|role| ("role", role)).chain([("usersettings", service)]) {
+            if let Some(table) = schema::table(table) {
+                records::delete(&mut state, table, id).unwrap_or_default();
+            }
+        }
+        for (table, id) in [("systemuser", Some(service)), ("mailbox", mailbox)] {
+            if let (Some(table), Some(id)) = (schema::table(table), id) {
+                state.store.remove(table, id);
+            }
+        }
+    }
+
     /// Switches change tracking of a table on or off.
     pub fn track_changes(&self, table: &str, on: bool) {
         if let Some(table) = schema::table(table) {
@@ -269,7 +372,7 @@ impl Organization {
             if let Some(table) = schema::table("usersettings") {
                 records::update(state, &session, table, id, &settings, Purpose::System)?;
             }
-            give_role(state, id, state.identity.administrator_role)?;
+            roles::link(state, id, state.identity.administrator_role)?;
             Ok(id)
         })?;
         Ok(SeededUser { user: id, mailbox: mailbox_of(&state, "systemuser", id)? })
@@ -281,7 +384,7 @@ impl Organization {
     /// When a value does not fit.
     pub fn add_queue(&self, queue: &NewQueue) -> Result<SeededQueue, Refused> {
         let mut state = self.lock();
-        let owner = queue.owner.unwrap_or(state.identity.service_account);
+        let owner = queue.owner.unwrap_or_else(|| queue_owner(&state));
         let row = json!({
             "name": queue.name,
             "emailaddress": queue.address,

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    cell::Cell, odata::prefer::Prefer, options::OrganizationOptions, records::orgdborg::OrgDbOrgSettings,
-    rows::Row, rows::Store, schema,
+    odata::prefer::Prefer, options::OrganizationOptions, records::orgdborg::OrgDbOrgSettings, rows::Row,
+    rows::Store, schema,
 };
 
 /// The organization's data and what it needs to work.
@@ -22,8 +22,12 @@ pub(crate) struct State {
     pub(crate) identity: Identity,
     /// The tables with change tracking switched on.
     pub(crate) tracked: BTreeSet<&'static str>,
+    /// Those where it was switched on, but not published yet.
+    pub(crate) unpublished: BTreeSet<&'static str>,
     /// How often each operation was asked for.
     pub(crate) counts: BTreeMap<String, u64>,
+    /// Mailboxes whose test was asked for, and when.
+    pub(crate) tests: BTreeMap<Uuid, Timestamp>,
     /// Emails created since the organization began; the front turns them into latency.
     pub(crate) emails_created: u32,
 }
@@ -36,6 +40,8 @@ pub(crate) struct Identity {
     /// The user that the server itself works as.
     pub(crate) system: Uuid,
     pub(crate) administrator_role: Uuid,
+    /// The user who looks after the organization.
+    pub(crate) administrator: Uuid,
     pub(crate) service_account: Uuid,
 }
 
@@ -109,19 +115,5 @@ impl State {
         } else {
             self.counts.insert(operation.to_owned(), 1);
         }
-    }
-
-    /// Whether a user has one of the named roles; with no names, any role at all.
-    pub(crate) fn has_role(&self, user: Uuid, names: &[&str]) -> bool {
-        let (Some(links), Some(roles)) = (schema::table("systemuserroles"), schema::table("role")) else {
-            return false;
-        };
-        self.store.find_rows(links, "systemuserid", &Cell::Id(user)).any(|(_, link)| {
-            names.is_empty()
-                || link
-                    .lookup("roleid")
-                    .and_then(|role| self.store.get(roles, role.id))
-                    .is_some_and(|role| names.contains(&role.text("name")))
-        })
     }
 }

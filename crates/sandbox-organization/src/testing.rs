@@ -76,7 +76,15 @@ impl From<Reply> for Answer {
 }
 
 impl Scene {
+    /// The service account may do everything.
     pub(crate) fn new() -> Self {
+        let scene = Self::with_plain_account();
+        scene.organization.trust_service_account().unwrap();
+        scene
+    }
+
+    /// The service account may do what an external synchroniser needs.
+    pub(crate) fn with_plain_account() -> Self {
         let url = |text: &str| text.parse().unwrap();
         let origins = Origins {
             entra: url("https://login.example.org/"),

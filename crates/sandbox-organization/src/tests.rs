@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::testing::{DELIVER, ROOT, Scene, delivery};
 
+mod access;
 mod batch;
 mod front_door;
 mod reading;

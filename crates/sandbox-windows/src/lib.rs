@@ -16,7 +16,8 @@ mod winrm;
 
 pub use machine::{
     Adfs, AdfsClient, AdfsPermission, AppPool, Bad, Certificate, CrmCertificate, CrmServer, Deployment,
-    Estate, EstateSetup, Faults, Key, KeyFile, Machine, NoIssuer, Organization, Roles, Rule, Service, Stored,
+    Estate, EstateSetup, Faults, Key, KeyFile, Logged, Machine, NoIssuer, Organization, Roles, Rule, Service,
+    Stored,
 };
 pub use run::{EMULATOR, Ended, powershell, run};
 pub use winrm::{Answer, Shells};

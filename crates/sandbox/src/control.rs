@@ -11,14 +11,17 @@
 //! | `POST /mail` | a mail is sent: `{"from","to":[…],"cc":[…],"subject","text","messageId","inReplyTo"}` |
 //! | `POST /import?mailbox=…&folder=inbox` | the body, a raw message, is put into a mailbox |
 //! | `POST /mailboxes/state` | `{"mailbox","state"}`: normal, not-enabled, out-of-scope, unavailable, quota-exceeded |
-//! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000,"mailboxes":{"anna@…":{"processemailreceivedafter":"…"}}}`: columns of the organization's row and of mailbox records; the bytes that its web server takes |
+//! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000,"mailboxes":{"anna@…":{"processemailreceivedafter":"…"}}}`: columns of the organization's row and of mailbox records; the bytes that its web server takes; `"trustServiceAccount":true` makes the service account a System Administrator |
 //! | `PUT /directory` | `{"propagationSeconds","loseUpdates","throttle","longestValidityDays","exchangePropagationSeconds","tokenSeconds"}`: how the directory misbehaves |
 //! | `PUT /operator` | `{"away","lacking":["Exchange.Manage"]}`: whether an administrator types device codes in, and the permissions that are missing |
 //! | `GET /directory` | the app registrations with their certificates and consents |
 //! | `GET /windows` | the Windows servers: certificates, keys' readers, services, configuration database, AD FS farm |
 //! | `PUT /windows` | `{"CRM01":{"faults":{"down":true}}}`: what is wrong with a server ([`windows`]) |
+//! | `GET /native` | Dynamics' own synchronization: what every server and mailbox says |
+//! | `PUT /native` | its switches, and what an administrator does in the web client ([`native`]) |
 //! | `POST /cursors/expire` | `{"mailbox"}`: its delta tokens are gone |
 
+mod native;
 mod windows;
 
 use std::time::Duration;
@@ -93,6 +96,12 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
             windows::change(&mut sandbox.windows(), &read(&call.body)?)
                 .map_err(|message| (StatusCode::BAD_REQUEST, message))?;
             Ok(windows::census(&sandbox.windows()))
+        }
+        (&Method::GET, "/native") => Ok(native::census(sandbox)),
+        (&Method::PUT, "/native") => {
+            native::change(sandbox, read(&call.body)?)
+                .map_err(|message| (StatusCode::BAD_REQUEST, message))?;
+            Ok(native::census(sandbox))
         }
         (&Method::POST, "/cursors/expire") => {
             let Named { mailbox } = read(&call.body)?;
@@ -172,6 +181,9 @@ struct OrganizationChanges {
     mailboxes: std::collections::BTreeMap<String, Value>,
     #[serde(default)]
     largest_request: Option<usize>,
+    /// The service account is made a System Administrator.
+    #[serde(default)]
+    trust_service_account: bool,
 }
 
 fn configure(sandbox: &Sandbox, changes: OrganizationChanges) -> Answer {
@@ -184,6 +196,11 @@ fn configure(sandbox: &Sandbox, changes: OrganizationChanges) -> Answer {
     for (address, columns) in &changes.mailboxes {
         organization
             .configure_mailbox(address, columns)
+            .map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))?;
+    }
+    if changes.trust_service_account {
+        organization
+            .trust_service_account()
             .map_err(|refused| (StatusCode::BAD_REQUEST, refused.to_string()))?;
     }
     if let Some(bytes) = changes.largest_request {

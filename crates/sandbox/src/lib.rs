@@ -9,8 +9,10 @@ pub mod company;
 mod control;
 pub mod faults;
 pub mod import;
+mod native;
 mod outbound;
 mod serve;
+mod sign_in;
 mod world;
 
 pub use hybridge_sandbox_graph as graph;

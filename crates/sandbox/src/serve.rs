@@ -68,6 +68,10 @@ pub struct Access {
     pub password_file: PathBuf,
     /// The client registered in AD FS.
     pub adfs_client_id: Uuid,
+    /// The organization's administrator.
+    pub administrator: String,
+    /// The file with her password.
+    pub administrator_password_file: PathBuf,
     /// The Windows servers.
     pub servers: Vec<ServerAccess>,
     /// The administrator of the servers.
@@ -130,6 +134,8 @@ pub enum ServeError {
     Certificate(String),
 }
 
+/// How often the servers look whether there is work for them, when nobody calls.
+const WORK: std::time::Duration = std::time::Duration::from_millis(500);
 const FACES: [Face; 5] = [Face::Entra, Face::Graph, Face::Adfs, Face::Organization, Face::Control];
 
 /// Puts a sandbox on the wire: binds the ports, writes the files, then answers until it is stopped.
@@ -201,6 +207,8 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
         servers: servers.iter().map(|(access, ..)| access.clone()).collect(),
         server_account: sandbox.server_account().0,
         server_password_file: files.server_password,
+        administrator: sandbox.app().administrator.clone(),
+        administrator_password_file: files.administrator_password,
     };
 
     let (stop, stopped) = watch::channel(false);
@@ -211,6 +219,15 @@ pub async fn serve(options: ServeOptions, mut setup: Setup) -> Result<Served, Se
     for (_, machine, listener) in servers {
         tasks.spawn(winrm::accept(listener, acceptor.clone(), machine, stopped.clone()));
     }
+    let world = Arc::downgrade(&sandbox);
+    tasks.spawn(async move {
+        let mut now_and_then = tokio::time::interval(WORK);
+        while let Some(world) = world.upgrade() {
+            world.work_on_mailboxes();
+            drop(world);
+            now_and_then.tick().await;
+        }
+    });
     let notifier = sandbox.clone();
     tasks.spawn(async move { notifier.graph().run_notifications().await });
     Ok(Served { sandbox, access, stop, tasks })

@@ -19,6 +19,8 @@ use uuid::Uuid;
 use crate::{
     control,
     faults::{Fault, Faults, Weather},
+    native::Native,
+    sign_in,
 };
 
 /// The tenant's domain; no such domain can exist outside (RFC 6761).
@@ -40,6 +42,8 @@ pub struct Setup {
     /// Whether the trust is set up already: the app registration with its certificate and consents, and the
     /// organization's email channel. Without it a tenant and an organization stand side by side.
     pub connected: bool,
+    /// Dynamics' own synchronization is connected already, with a certificate that lives so much longer.
+    pub native: Option<SignedDuration>,
     /// How many CRM servers the deployment has.
     pub servers: usize,
     /// How many servers the AD FS farm has.
@@ -56,6 +60,7 @@ impl Setup {
             graph: GraphOptions::default(),
             weather: Weather::CALM,
             connected: true,
+            native: None,
             servers: 2,
             adfs_servers: 1,
         }
@@ -75,6 +80,10 @@ pub struct App {
     pub user_name: String,
     /// Its password.
     pub password: String,
+    /// The organization's administrator, `DOMAIN\user`.
+    pub administrator: String,
+    /// Her password.
+    pub administrator_password: String,
     /// The registered certificate (PEM).
     pub certificate_pem: String,
     /// Its key (PEM).
@@ -110,12 +119,47 @@ pub struct Sandbox {
     organization: Arc<Organization>,
     estate: Mutex<Estate>,
     server_password: String,
+    native: Native,
+}
+
+/// AD FS with the service account and the organization's administrator.
+fn sign_in(clock: &Clock, dice: &Dice, origins: &Origins, app: &App) -> Arc<Adfs> {
+    let adfs =
+        Adfs::new(AdfsSetup { clock: clock.clone(), dice: dice.fork("adfs"), origins: origins.clone() });
+    adfs.add_client(app.adfs_client_id);
+    for (account, name, password) in [
+        (&app.user_name, "svc-hybridge", &app.password),
+        (&app.administrator, "crm.admin", &app.administrator_password),
+    ] {
+        adfs.add_user(AdfsUser {
+            account: account.clone(),
+            user_principal_name: format!("{name}@{TENANT_DOMAIN}"),
+            password: password.clone(),
+        });
+    }
+    adfs
+}
+
+/// Nobody has prepared the organization, which processes its email itself; and somebody has a mailbox but nothing to do
+/// with Dynamics.
+fn unprepared(organization: &Organization, graph: &Graph, app: &App) {
+    organization.forget_service_account();
+    let accounts = vec![app.user_name.clone(), app.administrator.clone()];
+    organization.set_option(|options| options.domain_accounts = Some(accounts));
+    organization.track_changes("contact", false);
+    organization.configure(&json!({ "emailconnectionchannel": 0 })).unwrap_or_default();
+    graph.add_user(NewUser {
+        display_name: "Works Council".to_owned(),
+        user_principal_name: format!("works.council@{TENANT_DOMAIN}"),
+        ..NewUser::default()
+    });
 }
 
 impl Sandbox {
     /// Makes a world that is reached at the given origins and calls out through `outbound`.
     pub fn new(origins: Origins, outbound: Arc<dyn Outbound>, setup: Setup) -> Arc<Self> {
-        let Setup { clock, seed, organization, graph, weather, connected, servers, adfs_servers } = setup;
+        let Setup { clock, seed, organization, graph, weather, connected, native, servers, adfs_servers } =
+            setup;
         let dice = Dice::seeded(seed);
         let ids = dice.fork("ids");
         let key = ClientKey::shared();
@@ -129,6 +173,8 @@ impl Sandbox {
             private_key_pem: key.private_key_pem.clone(),
             pfx: key.pfx.clone(),
             pfx_password: key.pfx_password.clone(),
+            administrator: "CONTOSO\\crm.admin".to_owned(),
+            administrator_password: format!("{}", dice.fork("administrator").uuid().simple()),
         };
         let entra = Entra::new(EntraSetup {
             clock: clock.clone(),
@@ -144,14 +190,7 @@ impl Sandbox {
         if connected {
             entra.add_application(registration);
         }
-        let adfs =
-            Adfs::new(AdfsSetup { clock: clock.clone(), dice: dice.fork("adfs"), origins: origins.clone() });
-        adfs.add_client(app.adfs_client_id);
-        adfs.add_user(AdfsUser {
-            account: app.user_name.clone(),
-            user_principal_name: format!("svc-hybridge@{TENANT_DOMAIN}"),
-            password: app.password.clone(),
-        });
+        let adfs = sign_in(&clock, &dice, &origins, &app);
         let graph = Graph::new(GraphSetup {
             clock: clock.clone(),
             dice: dice.fork("graph"),
@@ -169,8 +208,9 @@ impl Sandbox {
             judge: adfs.clone(),
             options: organization,
         });
+        let now = clock.now();
         let estate = Estate::with(EstateSetup {
-            now: clock.now(),
+            now,
             domain: TENANT_DOMAIN.to_owned(),
             organization: hybridge_sandbox_windows::Organization {
                 id: organization.id(),
@@ -182,14 +222,11 @@ impl Sandbox {
             adfs_servers,
         });
         let faults = Faults::new(dice.fork("faults"), weather);
+        for table in ["task", "mailbox"] {
+            organization.track_changes(table, connected);
+        }
         if !connected {
-            // The organization processes its email itself, and somebody has a mailbox but nothing to do with Dynamics.
-            organization.configure(&json!({ "emailconnectionchannel": 0 })).unwrap_or_default();
-            graph.add_user(NewUser {
-                display_name: "Works Council".to_owned(),
-                user_principal_name: format!("works.council@{TENANT_DOMAIN}"),
-                ..NewUser::default()
-            });
+            unprepared(&organization, &graph, &app);
         }
         let server_password = dice.fork("servers").uuid().simple().to_string();
         let world = Self {
@@ -204,8 +241,13 @@ impl Sandbox {
             organization,
             estate: Mutex::new(estate),
             server_password,
+            native: Native::new(now),
         };
         world.set_weather(weather);
+        world.subscribe(true);
+        if let Some(life) = native {
+            world.connect_native(life);
+        }
         Arc::new(world)
     }
 
@@ -229,6 +271,7 @@ impl Sandbox {
         let (parts, body) = request.into_parts();
         let Ok(url) = Url::parse(&parts.uri.to_string()) else { return Err(Cut::Before) };
         let Some(face) = self.origins.face_of(&url) else { return Err(Cut::Before) };
+        self.work_on_mailboxes();
         let destiny = self.faults.fate(face, url.path(), &body);
         if !destiny.latency.is_zero() {
             tokio::time::sleep(destiny.latency).await;
@@ -254,8 +297,14 @@ impl Sandbox {
                 Some(reply) => reply,
                 None => self.graph.call(call).await,
             },
-            Face::Adfs => self.adfs.call(call).await,
-            Face::Organization => self.organization.call(call).await,
+            Face::Adfs => match sign_in::adfs(self, &call) {
+                Some(reply) => reply,
+                None => self.adfs.call(call).await,
+            },
+            Face::Organization => match sign_in::organization(self, &call) {
+                Some(reply) => reply,
+                None => self.organization.call(call).await,
+            },
             Face::Control => control::answer(self, &call),
         }
     }
@@ -330,6 +379,27 @@ impl Sandbox {
         let mut estate = self.estate.lock().unwrap_or_else(PoisonError::into_inner);
         estate.set_now(self.clock.now());
         estate
+    }
+
+    pub(crate) fn native(&self) -> &Native {
+        &self.native
+    }
+
+    /// Whether the tenant has the free subscription that Dynamics on-premises needs (setup.md P6).
+    pub(crate) fn subscribe(&self, has: bool) {
+        let sku = json!({
+            "id": format!("{}_2f7ead63-97f5-4f2f-a2ac-6f5f7c9f0c7c", self.app.tenant_id),
+            "skuPartNumber": "CRM_HYBRIDCONNECTOR",
+            "capabilityStatus": "Enabled",
+            "consumedUnits": 0,
+            "servicePlans": [{
+                "servicePlanName": "CRM_HYBRIDCONNECTOR",
+                "servicePlanId": "0210d5c8-49d2-4dd1-a01b-a91c7c14e0bf",
+                "appliesTo": "Company",
+                "provisioningStatus": "Success",
+            }],
+        });
+        self.entra.set_subscriptions(if has { vec![sku] } else { Vec::new() });
     }
 
     /// The organization.

@@ -1,39 +1,13 @@
 //! The Windows servers of a world, through its control API.
 #![allow(clippy::unwrap_used, reason = "a test says by panicking what is wrong")]
 
-use std::sync::Arc;
+mod support;
 
-use bytes::Bytes;
-use http::{Method, Request, Response};
-use hybridge_sandbox::{
-    Clock, Outbound, OutboundError, Sandbox, Setup,
-    windows::{Certificate, run},
-};
+use http::Method;
+use hybridge_sandbox::windows::{Certificate, run};
 use rcgen::{CertificateParams, KeyPair};
-use serde_json::{Value, json};
-
-#[derive(Debug)]
-struct Nowhere;
-
-#[async_trait::async_trait]
-impl Outbound for Nowhere {
-    async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, OutboundError> {
-        Err(OutboundError("nobody calls out here".to_owned()))
-    }
-}
-
-fn world(setup: impl FnOnce(&mut Setup)) -> Arc<Sandbox> {
-    let mut chosen = Setup::new(Clock::starting_at("2026-11-23T12:00:00Z".parse().unwrap()), 1);
-    setup(&mut chosen);
-    Sandbox::new(Sandbox::invented_origins().unwrap(), Arc::new(Nowhere), chosen)
-}
-
-async fn control(world: &Sandbox, method: Method, path: &str, body: &Value) -> (u16, Value) {
-    let url = world.origins().control.join(path).unwrap();
-    let request = Request::builder().method(method).uri(url.as_str());
-    let reply = world.call(request.body(Bytes::from(body.to_string())).unwrap()).await.unwrap();
-    (reply.status().as_u16(), serde_json::from_slice(reply.body()).unwrap())
-}
+use serde_json::json;
+use support::{control, world};
 
 #[tokio::test]
 async fn the_servers_belong_to_the_world_and_its_organization() {

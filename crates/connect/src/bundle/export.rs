@@ -99,8 +99,12 @@ pub async fn export(
     let created = site.now();
     let mut files = BTreeMap::new();
     let orders = entries(&collector.noted(), &mut files);
-    let manifest =
-        Manifest { bundle: Uuid::new_v4(), created, expires: created.checked_add(GOOD).unwrap_or(created), orders };
+    let manifest = Manifest {
+        bundle: Uuid::new_v4(),
+        created,
+        expires: created.checked_add(GOOD).unwrap_or(created),
+        orders,
+    };
     let sealed = collector.sealed();
     let holds_keys = !sealed.is_empty();
     files.extend(sealed.into_iter().map(|(name, bytes)| (format!("scripts/{name}"), bytes)));

@@ -84,7 +84,12 @@ pub async fn import(
     }
     let mut imported = Vec::new();
     for (file, (seal, results, manifest)) in checked {
-        let mut told = Imported { file: file.clone(), server: results.host.clone(), who: results.who.clone(), ..Imported::default() };
+        let mut told = Imported {
+            file: file.clone(),
+            server: results.host.clone(),
+            who: results.who.clone(),
+            ..Imported::default()
+        };
         if bundles.state().imported.contains(&seal) {
             told.known = true;
         } else {
@@ -114,7 +119,8 @@ fn check(file: &str, text: &str, bundles: &Bundles) -> Result<(String, Results, 
         .manifest(results.bundle)?
         .ok_or_else(|| BundleError::Unknown { file: file.to_owned(), bundle: results.bundle })?;
     for told in &results.orders {
-        let entry = entry(&manifest, told).ok_or_else(|| altered(format!("the bundle has no order {}", told.id)))?;
+        let entry =
+            entry(&manifest, told).ok_or_else(|| altered(format!("the bundle has no order {}", told.id)))?;
         if entry.sha256 != told.script {
             return Err(altered(format!("{} ran another script than the bundle's", told.id)));
         }

@@ -110,9 +110,10 @@ impl Bundles {
     fn answer(&self, server: &str, order: Order<'_>) -> Option<Value> {
         let (script, question) = (hash(&lines(order.script.text)), hash(&written(order.data)));
         let state = self.state();
-        let known = state.known.iter().find(|known| {
-            known.server == server && known.script == script && known.data == question
-        })?;
+        let known = state
+            .known
+            .iter()
+            .find(|known| known.server == server && known.script == script && known.data == question)?;
         let mut value = match &known.before {
             Some(before) if state.past => before.clone(),
             _ => known.value.clone(),
@@ -149,7 +150,9 @@ impl Reach for ByBundle {
         let (what, mode) = match order.mode {
             Mode::Probe => match self.0.answer(server, order) {
                 Some(value) => return Ok(value),
-                None => (format!("{server} is worked on by hand, and has not told of {}", order.step), "Probe"),
+                None => {
+                    (format!("{server} is worked on by hand, and has not told of {}", order.step), "Probe")
+                }
             },
             Mode::Apply => (format!("{server} is worked on by hand: {} waits for that", order.step), "Apply"),
             Mode::Undo => {

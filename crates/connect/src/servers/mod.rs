@@ -2,8 +2,8 @@
 //!
 //! A step hands a [`Script`] with its data to a server; which way it goes there ([`Reach`]) is the server's own affair.
 
-mod catalogue;
 mod here;
+mod refusal;
 mod winrm;
 mod wire;
 

@@ -12,7 +12,7 @@ use hybridge_core::trouble::{Class, Trouble};
 use hybridge_identity::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::{Order, Reach, catalogue};
+use super::{Order, Reach, refusal::explained};
 use crate::Obstacle;
 
 /// What `powershell.exe` is started with: reads four lines of base64 (mode, script, data, secret) and runs the script.
@@ -80,13 +80,11 @@ fn answer(server: &str, order: Order<'_>, ended: &Ended) -> Result<Value, Obstac
     let printed: Option<Value> = serde_json::from_str(printed).ok();
     let failed = printed.as_ref().and_then(|object| object.get("error"));
     if let Some(error) = failed.and_then(Value::as_str) {
-        return Err(catalogue::explained(server, order, error).into());
+        return Err(explained(server, order, error).into());
     }
     match printed {
         Some(object @ Value::Object(_)) if ended.code == 0 => Ok(object),
-        _ if !ended.stderr.trim().is_empty() => {
-            Err(catalogue::explained(server, order, ended.stderr.trim()).into())
-        }
+        _ if !ended.stderr.trim().is_empty() => Err(explained(server, order, ended.stderr.trim()).into()),
         _ => {
             let what = format!(
                 "{server} ended the script {} without an answer (exit code {})",

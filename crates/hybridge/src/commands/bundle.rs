@@ -51,13 +51,20 @@ pub(super) async fn export(
     let made = bundle::export(site, steps, &bundles, &seal).await.map_err(|error| failed(&error))?;
     if made.manifest.orders.is_empty() {
         let why = made.left.first().map(|left| format!("{}: {}", left.step, left.trouble.what));
-        let why = why.unwrap_or_else(|| "there is nothing to do on servers with reach = \"bundle\"".to_owned());
-        let how = made.left.first().map_or("hybridge connect plan --target native", |left| &left.trouble.remedy);
-        return Err(Failure::new(Exit::Configuration, format!("nothing to export: {why}")).help(how.to_owned()));
+        let why =
+            why.unwrap_or_else(|| "there is nothing to do on servers with reach = \"bundle\"".to_owned());
+        let how =
+            made.left.first().map_or("hybridge connect plan --target native", |left| &left.trouble.remedy);
+        return Err(
+            Failure::new(Exit::Configuration, format!("nothing to export: {why}")).help(how.to_owned())
+        );
     }
     if made.sealed && output.json && password_file.is_none() {
-        return Err(Failure::new(Exit::Configuration, "the bundle holds a PFX file, and --json never shows its password")
-            .help("Name a file for it: --password-file FILE"));
+        return Err(Failure::new(
+            Exit::Configuration,
+            "the bundle holds a PFX file, and --json never shows its password",
+        )
+        .help("Name a file for it: --password-file FILE"));
     }
     write(to, &made)?;
     if let Some(path) = password_file.filter(|_| made.sealed) {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use hybridge_connect::{
-    Action, Difference, Entry, Event, Facts, Goal, Line, Observer, Outcome, Plan, Report, Step, Verdict,
-    steps_of,
+    Action, Difference, Entry, Event, Facts, Goal, Journal, Line, Observer, Outcome, Plan, Report, Site,
+    Step, Verdict, steps_of,
 };
 use hybridge_core::trouble::{Class, Trouble};
 use serde_json::{Value, json};
@@ -18,22 +18,38 @@ use crate::{
     trust,
 };
 
+use super::bundle;
+
 /// Plans, applies, proves or takes back.
 pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> Result<Exit> {
     let config = config::load(file)?;
+    if args.verb == ConnectVerb::Log {
+        return log(&config, &args.step, output);
+    }
     let steps = chosen(args.target, &args.step)?;
+    let work = Work { config: &config, file, steps: &steps, target: args.target, output };
     match &args.verb {
-        ConnectVerb::Plan { details } => plan(&config, file, &steps, *details, output).await,
-        ConnectVerb::Apply { dry_run: true } => plan(&config, file, &steps, false, output).await,
-        ConnectVerb::Apply { dry_run: false } => apply(&config, file, &steps, output).await,
-        ConnectVerb::Verify => verify(&config, file, &steps, output).await,
-        ConnectVerb::Undo { dry_run } => undo(&config, file, &steps, *dry_run, output).await,
+        ConnectVerb::Plan { details } => work.plan(*details).await,
+        ConnectVerb::Apply { dry_run: true } => work.plan(false).await,
+        ConnectVerb::Apply { dry_run: false } => work.apply().await,
+        ConnectVerb::Verify => work.verify().await,
+        ConnectVerb::Undo { dry_run: true, .. } => work.undo_plan(),
+        ConnectVerb::Undo { dry_run: false, force } => work.undo(*force).await,
         ConnectVerb::Export { to, password_file } => {
             bundle::export(&config, file, (&steps, args.target), (to, password_file.as_deref()), output).await
         }
         ConnectVerb::Import { files } => bundle::import(&config, file, files, output).await,
-        ConnectVerb::Log => log(&config, &args.step, output),
+        ConnectVerb::Log => Ok(Exit::Done),
     }
+}
+
+/// A command's work.
+struct Work<'a> {
+    config: &'a Config,
+    file: &'a Path,
+    steps: &'a [Box<dyn Step>],
+    target: TargetName,
+    output: Output,
 }
 
 /// The steps that were named, in their own order; all where none was.
@@ -53,39 +69,49 @@ fn chosen(target: TargetName, names: &[String]) -> Result<Vec<Box<dyn Step>>> {
     Ok(steps)
 }
 
-async fn plan(
-    config: &Config,
-    file: &Path,
-    steps: &[Box<dyn Step>],
-    details: bool,
-    output: Output,
-) -> Result<Exit> {
-    let site = trust::site(config, file.to_path_buf(), trust::journal(config)?.changes())?;
-    let plan = hybridge_connect::plan(&site, steps, |line| show(line, details, output)).await;
-    output.line("");
-    output.line(in_short(&plan));
-    output.json(&json!({ "done": plan.is_done(), "steps": plan.lines }));
-    Ok(if plan.count("BLOCKED") > 0 { Exit::WithTroubles } else { Exit::Done })
-}
+impl Work<'_> {
+    fn site(&self, journal: &Journal) -> Result<Site> {
+        trust::site(self.config, self.file.to_path_buf(), journal.changes())
+    }
 
-fn in_short(plan: &Plan) -> String {
-    if plan.is_done() {
-        return "Nothing to do: all of it is set up. `hybridge connect verify` proves it.".to_owned();
+    /// A command that goes on with this target.
+    fn command(&self, verb: &str) -> String {
+        let target = if self.target == TargetName::Native { " --target native" } else { "" };
+        format!("hybridge connect {verb}{target}")
     }
-    let mut parts = Vec::new();
-    let changes = plan.count("change") + plan.count("later");
-    for (count, words) in [
-        (changes, "to change"),
-        (plan.count("by hand"), "for a person to do"),
-        (plan.count("BLOCKED"), "blocked"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{count} {words}"));
+
+    async fn plan(&self, details: bool) -> Result<Exit> {
+        let output = self.output;
+        let site = self.site(&trust::journal(self.config)?)?;
+        let plan = hybridge_connect::plan(&site, self.steps, |line| show(line, details, output)).await;
+        output.line("");
+        output.line(self.in_short(&plan));
+        output.json(&json!({ "done": plan.is_done(), "steps": plan.lines }));
+        Ok(if plan.count("BLOCKED") > 0 { Exit::WithTroubles } else { Exit::Done })
+    }
+
+    fn in_short(&self, plan: &Plan) -> String {
+        if plan.is_done() {
+            return format!("Nothing to do: all of it is set up. `{}` proves it.", self.command("verify"));
         }
+        let mut parts = Vec::new();
+        let changes = plan.count("change") + plan.count("later");
+        for (count, words) in [
+            (changes, "to change"),
+            (plan.count("by hand"), "for a person to do"),
+            (plan.count("BLOCKED"), "blocked"),
+        ] {
+            if count > 0 {
+                parts.push(format!("{count} {words}"));
+            }
+        }
+        let next = if changes > 0 {
+            format!(" `{}` does it; --details shows every value.", self.command("apply"))
+        } else {
+            String::new()
+        };
+        format!("{}.{next}", parts.join(", "))
     }
-    let next =
-        if changes > 0 { " `hybridge connect apply` does it; --details shows every value." } else { "" };
-    format!("{}.{next}", parts.join(", "))
 }
 
 fn show(line: &Line, details: bool, output: Output) {
@@ -163,76 +189,93 @@ impl Observer for Telling {
     }
 }
 
-async fn apply(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: Output) -> Result<Exit> {
-    let mut journal = trust::journal(config)?;
-    let site = trust::site(config, file.to_path_buf(), journal.changes())?;
-    let report = hybridge_connect::apply(&site, steps, &mut journal, &mut Telling(output)).await;
-    let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
-    output.line("");
-    output.line(if !report.failed.is_empty() {
-        format!(
-            "Stopped: {} done, {} left ({}). What was done stays done; `hybridge connect apply` goes on from here, \
-             `hybridge connect undo` takes it back.",
-            report.changed.len(),
-            report.left.len() + 1,
-            report.failed.iter().map(|(step, _)| *step).chain(report.left.iter().copied()).collect::<Vec<_>>().join(", ")
-        )
-    } else if report.changed.is_empty() {
-        "Nothing changed: all of it was set up already.".to_owned()
-    } else {
-        format!("{} steps done. Next: hybridge connect verify", report.changed.len())
-    });
-    output.json(&told(&report));
-    Ok(ended(&report))
-}
+impl Work<'_> {
+    async fn apply(&self) -> Result<Exit> {
+        let output = self.output;
+        let mut journal = trust::journal(self.config)?;
+        let site = self.site(&journal)?;
+        let report = hybridge_connect::apply(&site, self.steps, &mut journal, &mut Telling(output)).await;
+        let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
+        output.line("");
+        output.line(if !report.failed.is_empty() {
+            format!(
+                "Stopped: {} done, {} left ({}). What was done stays done; `{}` goes on from here, `{}` \
+             takes it back.",
+                report.changed.len(),
+                report.left.len() + 1,
+                report
+                    .failed
+                    .iter()
+                    .map(|(step, _)| *step)
+                    .chain(report.left.iter().copied())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                self.command("apply"),
+                self.command("undo")
+            )
+        } else if report.changed.is_empty() {
+            "Nothing changed: all of it was set up already.".to_owned()
+        } else {
+            format!("{} steps done. Next: {}", report.changed.len(), self.command("verify"))
+        });
+        output.json(&told(&report));
+        Ok(ended(&report))
+    }
 
-async fn verify(config: &Config, file: &Path, steps: &[Box<dyn Step>], output: Output) -> Result<Exit> {
-    let site = trust::site(config, file.to_path_buf(), trust::journal(config)?.changes())?;
-    let report = hybridge_connect::verify(&site, steps, &mut Telling(output)).await;
-    output.line("");
-    output.line(if report.failed.is_empty() {
-        "Everything works. Next: hybridge check, then hybridge run".to_owned()
-    } else {
-        format!("{} of {} steps could not be proven.", report.failed.len(), steps.len())
-    });
-    output.json(&told(&report));
-    Ok(ended(&report))
-}
-
-async fn undo(
-    config: &Config,
-    file: &Path,
-    steps: &[Box<dyn Step>],
-    dry_run: bool,
-    output: Output,
-) -> Result<Exit> {
-    let mut journal = trust::journal(config)?;
-    if dry_run {
-        let mut back = Vec::new();
-        for step in steps.iter().rev() {
-            let id = step.facts().id;
-            if let Some(before) = journal.before(id) {
-                output.line(row("undo", id, &format!("back to {before}")));
-                back.push(json!({ "step": id, "before": before }));
+    async fn verify(&self) -> Result<Exit> {
+        let output = self.output;
+        let site = self.site(&trust::journal(self.config)?)?;
+        let report = hybridge_connect::verify(&site, self.steps, &mut Telling(output)).await;
+        output.line("");
+        output.line(if report.failed.is_empty() {
+            match self.target {
+                TargetName::Graph => "Everything works. Next: hybridge check, then hybridge run".to_owned(),
+                TargetName::Native => "Everything works.".to_owned(),
             }
+        } else {
+            format!("{} of {} steps could not be proven.", report.failed.len(), self.steps.len())
+        });
+        output.json(&told(&report));
+        Ok(ended(&report))
+    }
+
+    /// What would be put back.
+    fn undo_plan(&self) -> Result<Exit> {
+        let journal = trust::journal(self.config)?;
+        let mut back = Vec::new();
+        for step in self.steps.iter().rev() {
+            let id = step.facts().id;
+            let Some(before) = journal.before(id) else { continue };
+            if let Some(why) = step.stays() {
+                self.output.line(row("stays", id, why));
+                continue;
+            }
+            self.output.line(row("undo", id, &format!("back to {before}")));
+            back.push(json!({ "step": id, "before": before }));
         }
         if back.is_empty() {
-            output.line("Nothing to take back: Hybridge changed nothing.");
+            self.output.line("Nothing to take back: Hybridge changed nothing.");
         }
-        output.json(&json!({ "dry_run": true, "undo": back }));
-        return Ok(Exit::Done);
+        self.output.json(&json!({ "dry_run": true, "undo": back }));
+        Ok(Exit::Done)
     }
-    let site = trust::site(config, file.to_path_buf(), journal.changes())?;
-    let report = hybridge_connect::undo(&site, steps, &mut journal, &mut Telling(output)).await;
-    let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
-    output.line("");
-    output.line(match (report.failed.is_empty(), report.changed.len()) {
-        (true, 0) => "Nothing to take back: Hybridge changed nothing.".to_owned(),
-        (true, count) => format!("{count} steps taken back."),
-        (false, count) => format!("Stopped: {count} steps taken back, {} left.", report.left.len() + 1),
-    });
-    output.json(&told(&report));
-    Ok(ended(&report))
+
+    async fn undo(&self, force: bool) -> Result<Exit> {
+        let output = self.output;
+        let mut journal = trust::journal(self.config)?;
+        let site = self.site(&journal)?;
+        let report =
+            hybridge_connect::undo(&site, self.steps, &mut journal, force, &mut Telling(output)).await;
+        let report = report.map_err(|stopped| Failure::new(Exit::Storage, stopped.to_string()))?;
+        output.line("");
+        output.line(match (report.failed.is_empty(), report.changed.len()) {
+            (true, 0) => "Nothing to take back: Hybridge changed nothing.".to_owned(),
+            (true, count) => format!("{count} steps taken back."),
+            (false, count) => format!("Stopped: {count} steps taken back, {} left.", report.left.len() + 1),
+        });
+        output.json(&told(&report));
+        Ok(ended(&report))
+    }
 }
 
 fn told(report: &Report) -> Value {

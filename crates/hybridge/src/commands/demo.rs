@@ -41,7 +41,13 @@ pub(crate) async fn demo(args: &DemoArgs, output: Output) -> Result<Exit> {
 async fn play(args: &DemoArgs, folder: &Path, output: Output) -> Result<Exit> {
     output.line("Hybridge demo: a made-up company, an emulated tenant and an emulated Dynamics organization. Nothing leaves this machine.");
     output.line("");
-    let world = sandbox::World { size: &args.size, connected: true, windows_address: None, servers: (2, 1) };
+    let world = sandbox::World {
+        size: &args.size,
+        connected: true,
+        windows_address: None,
+        servers: (2, 1),
+        native: None,
+    };
     let (served, mut company) = sandbox::open(folder, None, &world).await?;
     let config = configuration(folder)?;
     let store = wiring::open(&config).await?;

@@ -55,7 +55,9 @@ fn from_sandbox(config: &Path, folder: &Path, dry_run: bool, output: Output) -> 
     })?;
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let mut text = text;
-    for file in ["hybridge.pfx", "pfx-password", "service-account-password", "ca.pem"] {
+    for file in
+        ["hybridge.pfx", "pfx-password", "service-account-password", "administrator-password", "ca.pem"]
+    {
         let path = absolute.join(file).display().to_string().replace('\\', "\\\\");
         text = text.replace(&format!("\"{file}\""), &format!("\"{path}\""));
     }
@@ -131,6 +133,7 @@ fn ask(args: &InitArgs) -> Result<Answers> {
         listen: None,
         notification_url: None,
         exchange: None,
+        administrator: None,
     })
 }
 

@@ -43,6 +43,8 @@ pub(crate) struct World<'a> {
     pub(crate) windows_address: Option<Url>,
     /// How many CRM servers and AD FS servers there are.
     pub(crate) servers: (u8, u8),
+    /// Dynamics' own synchronization is connected, with a certificate that ends in so many days.
+    pub(crate) native: Option<u16>,
 }
 
 /// A sandbox on the wire with its company in it.
@@ -64,6 +66,7 @@ pub(crate) async fn open(
         connected: world.connected,
         servers: world.servers.0.into(),
         adfs_servers: world.servers.1.into(),
+        native: world.native.map(|days| jiff::SignedDuration::from_hours(24 * i64::from(days))),
         ..Setup::new(Clock::system(), size.seed)
     };
     let served = serve(options, setup).await.map_err(|error| {
@@ -116,7 +119,8 @@ fn ail(sandbox: &Sandbox, company: &Company, fault: &MailboxFault) -> Result<()>
 async fn start(args: &SandboxStart, output: Output) -> Result<Exit> {
     let windows_address = args.windows_address.as_ref().map(rooted);
     let servers = (args.servers, args.adfs_servers);
-    let world = World { size: &args.size, connected: !args.unconnected, windows_address, servers };
+    let (connected, native) = (!args.unconnected, args.native);
+    let world = World { size: &args.size, connected, windows_address, servers, native };
     let (served, company) = open(&args.folder, args.port, &world).await?;
     let access = &served.access;
     output.json(&described(access, &company, &args.folder));
@@ -208,6 +212,9 @@ fn configuration(access: &Access) -> String {
         listen: Some("127.0.0.1:8380".to_owned()),
         notification_url: Some(format!("http://127.0.0.1:8380{}", hybridge_console::NOTIFICATIONS_PATH)),
         exchange: Some(access.graph.to_string()),
+        // A real domain behind a web server knows accounts of its own.
+        administrator: (access.organization == access.organization_listens)
+            .then(|| (access.administrator.clone(), "{ file = \"administrator-password\" }".to_owned())),
     });
     rendered + &native(access)
 }
@@ -218,7 +225,7 @@ fn native(access: &Access) -> String {
     let mut text = format!(
         "\n# Dynamics' own synchronization and its servers: hybridge connect plan --target native\n[native]\n\
          organization = \"{}\"\naccount = {:?}\naccount_domain = {:?}\npassword = {{ file = \"server-password\" }}\n\
-         backup = \"{today}\"\nsoak_minutes = 0\n",
+         backup = \"{today}\"\nsoak_minutes = 0\nprocess_email_from = \"{today}T00:00:00Z\"\n",
         hybridge_sandbox::organization::Organization::UNIQUE_NAME,
         access.server_account,
         access

@@ -31,6 +31,8 @@ pub(crate) const SETTINGS: &[(&str, &str)] = &[
     ("organization", "calls_at_once"),
     ("connect", "name"),
     ("connect", "exchange"),
+    ("connect", "organization_account"),
+    ("connect", "tasks"),
     ("connect", "folder"),
     ("store", "path"),
     ("sync", "poll_seconds"),
@@ -136,6 +138,13 @@ fn check(path: &Path, text: &str, config: &Config) -> Result<()> {
     }
     if let Some((key, message, help)) = missing_for_sign_in(organization) {
         return Err(wrong(key, format!("[organization] {message}"), help));
+    }
+    if config.connect.organization_account.is_some() != config.connect.organization_password.is_some() {
+        return Err(wrong(
+            "organization_",
+            "[connect] organization_account and organization_password belong together".to_owned(),
+            "Name both: an administrator of the organization, and where her password is; or neither.",
+        ));
     }
     if organization.url.path().contains("/api/data") {
         return Err(wrong(

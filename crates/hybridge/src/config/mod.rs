@@ -54,6 +54,9 @@ pub(crate) struct TenantConfig {
     pub(crate) client_id: Option<Uuid>,
     /// The registration's object id, by which its certificates are rolled.
     pub(crate) registration_id: Option<Uuid>,
+    /// The application for To Do and its registration's object id; `hybridge connect apply` writes them.
+    pub(crate) tasks_client_id: Option<Uuid>,
+    pub(crate) tasks_registration_id: Option<Uuid>,
     #[serde(default)]
     pub(crate) cloud: CloudName,
     pub(crate) certificate: PathBuf,
@@ -168,6 +171,11 @@ pub(crate) struct ConnectConfig {
     pub(crate) directory_token: Option<SecretSource>,
     pub(crate) exchange_token: Option<SecretSource>,
     pub(crate) exchange: Option<Url>,
+    /// An administrator of the organization, for the steps that the service account may not do itself.
+    pub(crate) organization_account: Option<String>,
+    pub(crate) organization_password: Option<SecretSource>,
+    /// Whether To Do's application is registered as well.
+    pub(crate) tasks: bool,
     pub(crate) folder: PathBuf,
 }
 
@@ -180,6 +188,9 @@ impl Default for ConnectConfig {
             directory_token: None,
             exchange_token: None,
             exchange: None,
+            organization_account: None,
+            organization_password: None,
+            tasks: false,
             folder: PathBuf::from("connect"),
         }
     }
@@ -206,6 +217,16 @@ pub(crate) struct NativeConfig {
     pub(crate) domain: Option<String>,
     /// When `MSCRM_CONFIG` was backed up last.
     pub(crate) backup: Option<jiff::civil::Date>,
+    /// The email server profile's name.
+    #[serde(default = "default_profile")]
+    pub(crate) profile: String,
+    /// Mail from before is not tracked.
+    pub(crate) process_email_from: Option<jiff::Timestamp>,
+    /// Whether new mailboxes get the profile.
+    #[serde(default)]
+    pub(crate) profile_default: bool,
+    /// The addresses that take part; all without another profile where none is named.
+    pub(crate) mailboxes: Option<Vec<String>>,
     /// What the servers have to reach, where it is not what the cloud says.
     pub(crate) outbound: Option<Vec<String>>,
     /// The account that works on the servers over WinRM: `DOMAIN\user` or `user@domain`.
@@ -223,6 +244,10 @@ pub(crate) struct NativeConfig {
 
 fn default_certificate_days() -> u32 {
     730
+}
+
+fn default_profile() -> String {
+    "Exchange Online (Hybrid)".to_owned()
 }
 
 fn default_soak_minutes() -> u32 {

@@ -20,6 +20,8 @@ pub(crate) struct Answers {
     pub(crate) notification_url: Option<String>,
     /// Exchange Online's administration, where it is not Microsoft's.
     pub(crate) exchange: Option<String>,
+    /// An administrator of the organization, and her password as it stands in the file.
+    pub(crate) administrator: Option<(String, String)>,
 }
 
 /// What the service account proves itself with.
@@ -164,6 +166,19 @@ fn connect(answers: &Answers, line: &mut impl FnMut(&str)) {
     );
     line("# directory_token = { env = \"HYBRIDGE_DIRECTORY_TOKEN\" }");
     line("# exchange_token = { env = \"HYBRIDGE_EXCHANGE_TOKEN\" }");
+    line(
+        "# A System Administrator of the organization, for the steps that the service account may not do itself.",
+    );
+    if let Some((account, password)) = &answers.administrator {
+        line(&format!("organization_account = {}", quoted(account)));
+        line(&format!("organization_password = {password}"));
+    } else {
+        line("# organization_account = \"CONTOSO\\\\crm.admin\"");
+        line("# organization_password = { env = \"HYBRIDGE_CONNECT_ORGANIZATION_PASSWORD\" }");
+    }
+    line(
+        "# tasks = false                # true: register To Do's application as well; its consent is tenant-wide",
+    );
     if let Some(exchange) = &answers.exchange {
         line(&format!("exchange = {}", quoted(exchange)));
     }
@@ -207,6 +222,7 @@ mod tests {
             listen: Some("127.0.0.1:8380".into()),
             notification_url: None,
             exchange: None,
+            administrator: None,
         }
     }
 

@@ -210,6 +210,14 @@ impl Graph {
         ews.admits(user.id, place, &app.to_string(), agent, now)
     }
 
+    /// Switches Exchange Web Services on for an application, as an administrator has done it some time ago.
+    pub fn switch_ews_on(&self, app: Uuid) {
+        let now = self.now();
+        let ews = &mut self.state().exchange.ews;
+        ews.allowed.push((now, app.to_string()));
+        ews.enabled = Some(true);
+    }
+
     /// What the service itself decides about Exchange Web Services.
     pub fn ews_service(&self) -> EwsService {
         self.state().exchange.ews.service

@@ -144,6 +144,16 @@ impl Graph {
         })
     }
 
+    /// Runs a cmdlet as an administrator would; its objects.
+    ///
+    /// # Errors
+    /// The cmdlet's own error.
+    pub fn run_cmdlet(&self, name: &str, parameters: &Map<String, Value>) -> Result<Vec<Value>, String> {
+        let now = self.now();
+        self.with_state(|state| cmdlets::run(state, name, parameters, now))
+            .map_err(|Refused { kind, message }| format!("{kind}: {message}"))
+    }
+
     /// How long role assignments take to count from now on, in seconds.
     pub fn set_exchange_propagation(&self, seconds: u32) {
         self.state().exchange.propagation_seconds = seconds;

@@ -19,8 +19,10 @@ pub(crate) mod smart;
 mod tests;
 
 use crate::{
+    access,
     fault::{Fault, Outcome, ROUTER_DISABLED},
-    state::State,
+    schema,
+    state::{Session, State},
 };
 pub(crate) use {
     check::check_incoming,
@@ -40,4 +42,16 @@ pub(crate) fn refuse_without_router(state: &State) -> Outcome<()> {
         ROUTER_DISABLED,
         "The Email Router is disabled: the organization processes email with server-side synchronization.",
     ))
+}
+
+/// The privileges that the message reference names for each message (dynamics.md 5).
+pub(crate) const TO_CHECK: [&str; 1] = ["prvReadActivity"];
+pub(crate) const TO_DELIVER: [&str; 3] = ["prvCreateActivity", "prvWriteActivity", "prvAppendActivity"];
+pub(crate) const TO_PROMOTE: [&str; 5] =
+    ["prvAppendActivity", "prvCreateActivity", "prvReadActivity", "prvShareActivity", "prvWriteActivity"];
+
+/// Refuses a caller who lacks one of these privileges.
+pub(crate) fn demand(state: &State, session: &Session, privileges: &[&str]) -> Outcome<()> {
+    let table = schema::table("email");
+    privileges.iter().try_for_each(|privilege| access::demand_named(state, session, privilege, table))
 }

@@ -1,10 +1,11 @@
 //! Mailboxes follow their users and queues (dynamics.md 4.2, server-side-sync.md 1.2).
 
+use http::StatusCode;
 use uuid::Uuid;
 
 use crate::{
     cell::{Cell, Reference},
-    fault::{Fault, Outcome},
+    fault::{Fault, INVALID_ARGUMENT, Outcome},
     odata::write::{Changes, Purpose},
     rows::Row,
     schema::{self, Table},
@@ -89,6 +90,44 @@ pub(super) fn before_update(old: &Row, changes: &Changes) -> Outcome<()> {
         ));
     }
     Ok(())
+}
+
+/// Approving an address takes the privilege to approve addresses (dynamics.md 4.5, server-side-sync.md 1.4).
+pub(super) fn refuse_approval(state: &State, session: &Session, old: &Row, changes: &Changes) -> Outcome<()> {
+    let column = "emailrouteraccessapproval";
+    let judged = matches!(changes.integer(column), Some(1 | 3)) && changes.get(column) != old.get(column);
+    if !judged {
+        return Ok(());
+    }
+    if !state.options.approves_by_web_api {
+        return Err(Fault::bad(
+            INVALID_ARGUMENT,
+            "The email address can't be approved by an update: use the command Approve Email.",
+        ));
+    }
+    if crate::access::holds(state, session.caller, "prvApproveRejectEmailAddress") {
+        return Ok(());
+    }
+    Err(Fault::new(
+        StatusCode::FORBIDDEN,
+        0x8004_0220,
+        "Principal user is missing prvApproveRejectEmailAddress privilege.",
+    ))
+}
+
+/// Remembers when a mailbox's test was asked for.
+pub(super) fn note_test(state: &mut State, table: &'static Table, id: Uuid, changes: &Changes) {
+    if table.name != "mailbox" {
+        return;
+    }
+    if let Some(Cell::Boolean(wanted)) = changes.get("testemailconfigurationscheduled") {
+        if *wanted {
+            let now = state.now();
+            state.tests.insert(id, now);
+        } else {
+            state.tests.remove(&id);
+        }
+    }
 }
 
 /// What is changed on one side shows on the other.

@@ -5,6 +5,7 @@ mod attachment;
 mod mailbox;
 mod names;
 pub(crate) mod orgdborg;
+mod profile;
 mod queue_item;
 
 use http::StatusCode;
@@ -61,6 +62,7 @@ pub(crate) fn create_row(
         }
         "queueitem" => queue_item::before_create(state, table, &mut changes)?,
         "mailbox" => mailbox::before_create(table, &mut changes, purpose),
+        "emailserverprofile" => profile::before_create(table, &mut changes)?,
         _ => {}
     }
     let mut row = Row::default();
@@ -133,7 +135,10 @@ fn defaults(state: &State, session: &Session, table: &'static Table, changes: &m
     {
         changes.set(table, "ownerid", Cell::Lookup(Reference { table: users, id: session.caller }));
     }
-    if table.name == "systemuser"
+    if table.name == "systemuser" && !changes.mentions("isdisabled") {
+        changes.set(table, "isdisabled", Cell::Boolean(false));
+    }
+    if matches!(table.name, "systemuser" | "role")
         && !changes.mentions("businessunitid")
         && let Some(units) = schema::table("businessunit")
     {
@@ -173,6 +178,10 @@ pub(crate) fn update_row(
             "mailbox" => mailbox::before_update(&old, &changes)?,
             _ => {}
         }
+        mailbox::refuse_approval(state, session, &old, &changes)?;
+    }
+    if table.name == "emailserverprofile" {
+        profile::before_update(&old, &changes)?;
     }
     names::complete(table, &mut changes, Some(&old));
     let mut row = (*old).clone();
@@ -186,6 +195,7 @@ pub(crate) fn update_row(
     }
     state.store.put(table, id, row);
     mailbox::mirror(state, table, id, &changes);
+    mailbox::note_test(state, table, id, &changes);
     Ok(())
 }
 
@@ -194,6 +204,16 @@ pub(crate) fn delete(state: &mut State, table: &'static Table, id: Uuid) -> Outc
     let row = state.store.get(table, id).cloned().ok_or_else(|| Fault::no_row(table.name, id))?;
     if table.name == "mailbox" && row.lookup("regardingobjectid").is_some() {
         return Err(Fault::bad(0x8005_e200, "You can't delete the mailbox of a user or a queue."));
+    }
+    if table.name == "role" {
+        for (members, column) in [("roleprivileges", "roleid"), ("systemuserroles", "roleid")] {
+            let Some(members) = schema::table(members) else { continue };
+            let ids: Vec<Uuid> =
+                state.store.find_rows(members, column, &Cell::Id(id)).map(|(id, _)| id).collect();
+            for id in ids {
+                state.store.remove(members, id);
+            }
+        }
     }
     for collection in table.collections {
         let belongs = matches!(collection.table, "activityparty" | "activitymimeattachment" | "queueitem");

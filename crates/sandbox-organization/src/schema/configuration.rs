@@ -9,6 +9,14 @@ use super::{
 
 const ACTIVE: &[(i64, &str)] = &[(0, "Active"), (1, "Inactive")];
 const ACTIVE_STATUS: &[(i64, &str)] = &[(1, "Active"), (2, "Inactive")];
+const OUTCOMES: &[(i64, &str)] = &[(0, "Failure"), (1, "Success")];
+const CREDENTIALS: &[(i64, &str)] = &[
+    (0, "Credentials Specified by a User or Queue"),
+    (1, "Credentials Specified in Email Server Profile"),
+    (2, "Server to Server Authentication"),
+    (3, "Windows Integrated Authentication"),
+    (4, "Without Credentials (Anonymous)"),
+];
 const TEST_STATUSES: &[(i64, &str)] = &[(0, "Not Run"), (1, "Success"), (2, "Failure")];
 
 pub(super) static ORGANIZATION: Table = Table {
@@ -86,6 +94,11 @@ pub(super) static PROFILE: Table = Table {
         boolean("useautodiscover"),
         text("exchangeonlinetenantid", 36),
         boolean("usedefaulttenantid"),
+        choice("incomingcredentialretrieval", CREDENTIALS),
+        choice("outgoingcredentialretrieval", CREDENTIALS),
+        boolean("incominguseimpersonation"),
+        boolean("outgoinguseimpersonation"),
+        boolean("usesamesettingsforoutgoingconnections"),
         text("incomingusername", 250),
         text("incomingpassword", 250).no_read(),
         time("processemailsreceivedafter"),
@@ -94,6 +107,17 @@ pub(super) static PROFILE: Table = Table {
         boolean("moveundeliveredemails"),
         boolean("sendemailalert"),
         text("description", 2000),
+        text("owneremailaddress", 100),
+        boolean("timeoutmailboxconnection"),
+        integer("timeoutmailboxconnectionafteramount"),
+        time("lastteststarttime").read_only(),
+        bigint("lasttesttotalexecutiontime").read_only(),
+        choice("lasttestexecutionstatus", &[(0, "Failure"), (1, "Success"), (2, "Warning")]).read_only(),
+        choice("lastauthorizationstatus", OUTCOMES).read_only(),
+        choice("lasttestvalidationstatus", OUTCOMES).read_only(),
+        text("lasttestrequest", 2084).read_only(),
+        text("lasttestresponse", 2084).read_only(),
+        text("lastcrmmessage", 2084).read_only(),
         choice("statecode", ACTIVE).no_create(),
         choice("statuscode", ACTIVE_STATUS),
         lookup("ownerid", OWNER),
@@ -143,7 +167,11 @@ pub(super) static MAILBOX: Table = Table {
         boolean("enabledforoutgoingemail").no_create(),
         boolean("enabledforact").no_create(),
         boolean("testemailconfigurationscheduled"),
+        integer("testemailconfigurationretrycount"),
+        time("postponetestemailconfigurationuntil"),
         time("testmailboxaccesscompletedon").no_create(),
+        boolean("isactsyncorgflagset"),
+        boolean("orgmarkedasprimaryforexchangesync"),
         time("processemailreceivedafter"),
         boolean("processanddeleteemails"),
         text("undeliverablefolder", 256).no_create(),
@@ -154,11 +182,14 @@ pub(super) static MAILBOX: Table = Table {
         integer("lastsyncerrorcode"),
         integer("lastsyncerrorcount"),
         time("lastsyncerroroccurredon"),
+        text("lastsyncerrormachinename", 320),
         integer("itemsprocessedforlastsync"),
         integer("itemsfailedforlastsync"),
         time("postponemailboxprocessinguntil").no_create(),
         integer("verboseloggingenabled").no_create(),
         integer("transientfailurecount").read_only(),
+        text("hostid", 160).read_only(),
+        time("lastsyncstartedon").read_only(),
         time("lastsuccessfulsynccompletedon").read_only(),
         choice("statecode", ACTIVE).no_create(),
         choice("statuscode", ACTIVE_STATUS),

@@ -104,11 +104,59 @@ pub(super) static ROLE: Table = Table {
     code: 1036,
     key: "roleid",
     title: "name",
-    verbs: Verbs::READ,
+    verbs: Verbs::ALL,
     attributes: &[
         key("roleid"),
         text("name", 100),
         lookup("businessunitid", &[Target::new("businessunit", "businessunitid")]),
+        lookup("roletemplateid", &[Target::new("roletemplate", "roletemplateid")]).read_only(),
+    ],
+    collections: &[],
+    view_of: &[],
+};
+
+/// What a predefined role was made from: its id is the same in every organization, its name is translated.
+pub(super) static ROLE_TEMPLATE: Table = Table {
+    name: "roletemplate",
+    set: "roletemplates",
+    code: 1037,
+    key: "roletemplateid",
+    title: "name",
+    verbs: Verbs::READ,
+    attributes: &[key("roletemplateid"), text("name", 100)],
+    collections: &[],
+    view_of: &[],
+};
+
+pub(super) static PRIVILEGE: Table = Table {
+    name: "privilege",
+    set: "privileges",
+    code: 1023,
+    key: "privilegeid",
+    title: "name",
+    verbs: Verbs::READ,
+    attributes: &[
+        key("privilegeid"),
+        text("name", 100).indexed(),
+        integer("accessright"),
+        boolean("canbeglobal"),
+    ],
+    collections: &[],
+    view_of: &[],
+};
+
+pub(super) static ROLE_PRIVILEGE: Table = Table {
+    name: "roleprivileges",
+    set: "roleprivilegescollection",
+    code: 12,
+    key: "roleprivilegeid",
+    title: "roleprivilegeid",
+    verbs: Verbs::READ,
+    attributes: &[
+        key("roleprivilegeid"),
+        id("roleid").indexed(),
+        id("privilegeid"),
+        integer("privilegedepthmask"),
     ],
     collections: &[],
     view_of: &[],
@@ -124,7 +172,7 @@ pub(super) static USER_ROLE: Table = Table {
     attributes: &[
         key("systemuserroleid"),
         lookup("systemuserid", &[Target::new("systemuser", "systemuserid")]).indexed(),
-        lookup("roleid", &[Target::new("role", "roleid")]),
+        lookup("roleid", &[Target::new("role", "roleid")]).indexed(),
     ],
     collections: &[],
     view_of: &[],
@@ -137,7 +185,12 @@ pub(super) static BUSINESS_UNIT: Table = Table {
     key: "businessunitid",
     title: "name",
     verbs: Verbs::READ_UPDATE,
-    attributes: &[key("businessunitid"), text("name", 160), boolean("isdisabled").read_only()],
+    attributes: &[
+        key("businessunitid"),
+        text("name", 160),
+        boolean("isdisabled").read_only(),
+        lookup("parentbusinessunitid", &[Target::new("businessunit", "parentbusinessunitid")]),
+    ],
     collections: &[],
     view_of: &[],
 };

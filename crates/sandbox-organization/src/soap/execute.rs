@@ -60,6 +60,7 @@ fn execute(
         "RetrieveVersion" => vec![("Version", Answer::Text(VERSION.to_owned()))],
         "CheckIncomingEmail" => {
             email::refuse_without_router(state)?;
+            email::demand(state, session, &email::TO_CHECK)?;
             let verdict = email::check_incoming(state, &envelope(state, request)?);
             vec![
                 ("ShouldDeliver", Answer::Boolean(verdict.deliver)),
@@ -68,6 +69,7 @@ fn execute(
         }
         "CheckPromoteEmail" => {
             email::refuse_without_router(state)?;
+            email::demand(state, session, &email::TO_CHECK)?;
             let outgoing = request.parameters.get("DirectionCode") == Some(&Value::Integer(1));
             let verdict = email::check_promote(state, request.text("MessageId"), outgoing);
             vec![
@@ -77,12 +79,14 @@ fn execute(
         }
         "DeliverIncomingEmail" => {
             email::refuse_without_router(state)?;
+            email::demand(state, session, &email::TO_DELIVER)?;
             let validate = request.parameters.get("ValidateBeforeCreate") == Some(&Value::Boolean(true));
             let message = message(state, request)?;
             vec![("EmailId", Answer::Id(email::deliver_incoming(state, session, message, validate)?))]
         }
         "DeliverPromoteEmail" => {
             email::refuse_without_router(state)?;
+            email::demand(state, session, &email::TO_PROMOTE)?;
             let id: Uuid = request
                 .text("EmailId")
                 .parse()

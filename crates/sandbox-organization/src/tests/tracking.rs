@@ -60,7 +60,25 @@ async fn what_change_tracking_refuses() {
             json!({ "ChangeTrackingEnabled": true }).to_string(),
         )
         .await;
-    assert_eq!(on.status, 204);
+    assert_eq!(on.status, 400, "the whole definition is replaced, so that it has to be whole");
+    let mut whole = scene.get("EntityDefinitions(LogicalName='mailbox')").await.json();
+    whole["ChangeTrackingEnabled"] = json!(true);
+    let put = |table: &'static str, whole: serde_json::Value| {
+        let scene = &scene;
+        async move {
+            let path = format!("EntityDefinitions(LogicalName='{table}')");
+            scene.send(Method::PUT, &path, &[], whole.to_string()).await.status
+        }
+    };
+    assert_eq!(put("mailbox", whole).await, 204);
+    let still_off = scene.prefer("mailboxes", "odata.track-changes").await;
+    assert_eq!(still_off.status, 400, "it is not published yet");
+    let xml = "<importexportxml><entities><entity>mailbox</entity></entities></importexportxml>";
+    assert_eq!(scene.post("PublishXml", json!({ "ParameterXml": xml })).await.status, 204);
+    let mut fixed = scene.get("EntityDefinitions(LogicalName='activitypointer')").await.json();
+    assert_eq!(fixed["CanChangeTrackingBeEnabled"]["Value"], false);
+    fixed["ChangeTrackingEnabled"] = json!(true);
+    assert_eq!(put("activitypointer", fixed).await, 400);
     assert_eq!(scene.prefer("mailboxes", "odata.track-changes").await.status, 200);
     for option in ["$filter=lastname eq 'x'", "$orderby=lastname", "$top=1"] {
         let refused = scene.prefer(&format!("contacts?{option}"), "odata.track-changes").await;

@@ -186,3 +186,50 @@ async fn a_blocked_or_oversized_attachment_is_refused() {
         }
     }
 }
+
+#[tokio::test]
+async fn an_address_is_approved_by_an_administrator_and_where_that_is_allowed() {
+    let scene = Scene::new();
+    let seeded = scene.user("ana", 1);
+    let path = format!("mailboxes({})", seeded.mailbox);
+    let approve =
+        async |value: i32| scene.patch(&path, &[], json!({ "emailrouteraccessapproval": value })).await;
+    assert_eq!(approve(2).await.status, 204);
+    scene.organization.set_option(|options| options.approves_by_web_api = false);
+    let refused = approve(1).await;
+    assert_eq!((refused.status, refused.code().as_str()), (400, "0x80040203"));
+    scene.organization.set_option(|options| options.approves_by_web_api = true);
+    assert_eq!(approve(1).await.status, 204);
+    assert_eq!(approve(2).await.status, 204);
+    // Without the role the privilege is missing.
+    for (id, _) in scene.organization.rows("systemuserroles") {
+        scene.organization.delete("systemuserroles", id).unwrap();
+    }
+    let role = scene.insert("role", json!({ "name": "Mailbox keeper" }));
+    let keeper = scene.organization.service_account();
+    scene.insert("systemuserroles", json!({ "_roleid_value": role, "_systemuserid_value": keeper }));
+    let refused = approve(1).await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "0x80040220"));
+    assert!(refused.text.contains("prvApproveRejectEmailAddress"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn a_profile_for_exchange_online_says_whose_tenant_and_where_and_keeps_the_results_to_itself() {
+    let scene = Scene::new();
+    assert_eq!(scene.post("emailserverprofiles", json!({ "servertype": 3 })).await.status, 400);
+    let wanted = json!({ "name": "Exchange Online", "servertype": 3, "useautodiscover": true, "lasttestexecutionstatus": 1 });
+    assert_eq!(scene.post("emailserverprofiles", wanted).await.status, 204);
+    let (id, row) = scene.organization.rows("emailserverprofile").remove(0);
+    assert_eq!((&row["usedefaulttenantid"], row.get("lasttestexecutionstatus")), (&json!(true), None));
+    let path = format!("emailserverprofiles({id})");
+    let change = async |changes| scene.patch(&path, &[], changes).await.status;
+    assert_eq!(change(json!({ "useautodiscover": false })).await, 400);
+    assert_eq!(change(json!({ "useautodiscover": false, "incomingserverlocation": "https://outlook.office365.com/EWS/Exchange.asmx" })).await, 204);
+    assert_eq!(change(json!({ "usedefaulttenantid": false })).await, 400);
+    assert_eq!(change(json!({ "statecode": 1, "statuscode": 2 })).await, 204);
+    let seeded = scene.user("ana", 1);
+    let mailbox = format!("mailboxes({})", seeded.mailbox);
+    let bound = json!({ "emailserverprofile@odata.bind": format!("/{path}"), "testemailconfigurationscheduled": true });
+    assert_eq!(scene.patch(&mailbox, &[], bound).await.status, 204);
+    assert_eq!(scene.organization.tests_asked_for()[0].0, seeded.mailbox);
+}

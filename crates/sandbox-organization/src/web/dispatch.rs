@@ -10,6 +10,7 @@ use super::{
     row, tracking,
 };
 use crate::{
+    access::{self, Right},
     fault::{Fault, INVALID_ARGUMENT, Outcome},
     odata::{
         literal::Literal,
@@ -92,6 +93,7 @@ fn on_collection(
 ) -> Outcome<Reply> {
     match (rest, &request.method) {
         ([], &Method::GET) => {
+            access::demand(state, session, table, Right::Read)?;
             let pairs = request.options();
             if session.prefer.track_changes || pairs.iter().any(|(name, _)| name == "$deltatoken") {
                 return tracking::answer(state, session, table, &pairs);
@@ -99,7 +101,10 @@ fn on_collection(
             read::collection(state, session, table, &pairs, None, table.set)
         }
         ([], &Method::POST) => row::create(state, session, request, table),
-        ([count], &Method::GET) if count.name == "$count" => read::count(state, table, &request.options()),
+        ([count], &Method::GET) if count.name == "$count" => {
+            access::demand(state, session, table, Right::Read)?;
+            read::count(state, table, &request.options())
+        }
         ([action], &Method::POST) if action.name.starts_with("Microsoft.Dynamics.CRM.") => {
             message::on_collection(state, session, request, table, &action.name)
         }

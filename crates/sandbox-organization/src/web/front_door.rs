@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::request::{fault_reply, set};
 use crate::{
+    access,
     cell::Cell,
     fault::Fault,
     odata::prefer::Prefer,
@@ -105,7 +106,7 @@ fn user_named(state: &State, name: &str) -> Result<Uuid, Fault> {
     if row.boolean("isdisabled") == Some(true) {
         return Err(Fault::new(StatusCode::FORBIDDEN, 0x8004_0225, "The specified user is disabled."));
     }
-    if !state.has_role(id, &[]) {
+    if access::roles_of(state, id).next().is_none() {
         return Err(Fault::new(
             StatusCode::FORBIDDEN,
             0x8004_2f09,
@@ -138,7 +139,7 @@ fn impersonated(state: &State, call: &Call, user: Uuid) -> Result<(Uuid, Option<
     if caller == user {
         return Ok((user, None));
     }
-    if !state.has_role(user, &["System Administrator", "Delegate"]) {
+    if !access::holds(state, user, "prvActOnBehalfOfAnotherUser") {
         return Err(Fault::new(
             StatusCode::FORBIDDEN,
             0x8004_a110,

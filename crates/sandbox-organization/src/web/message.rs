@@ -9,8 +9,10 @@ use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::{
+    metadata,
     read::{self, complex},
     request::{Request, reply},
+    roles,
 };
 use crate::{
     email::{self, Envelope, File, Message, Thread, Verdict},
@@ -32,13 +34,16 @@ pub(crate) const VERSION: &str = "9.1.18.22";
 
 /// A function or action that is bound to nothing.
 pub(super) fn unbound(
-    state: &State,
+    state: &mut State,
     session: &Session,
     request: &Request,
     segment: &Segment,
 ) -> Outcome<Reply> {
+    if segment.name == "PublishXml" {
+        return metadata::publish(state, session, request);
+    }
     let known = match segment.name.as_str() {
-        "WhoAmI" | "RetrieveVersion" | "RetrieveCurrentOrganization" => true,
+        "WhoAmI" | "RetrieveVersion" | "RetrieveCurrentOrganization" | "RetrieveRolePrivilegesRole" => true,
         "CheckIncomingEmail" | "CheckPromoteEmail" => state.options.web_api_email_actions,
         _ => false,
     };
@@ -49,6 +54,9 @@ pub(super) fn unbound(
         return Err(Fault::no_method(format!("'{}' is a function: it is called with GET.", segment.name)));
     }
     let parameters = Parameters::of(segment, request)?;
+    if segment.name == "RetrieveRolePrivilegesRole" {
+        return roles::privileges(state, session, parameters.0.get("RoleId"));
+    }
     let value = match segment.name.as_str() {
         "WhoAmI" => json!({
             "BusinessUnitId": state.identity.business_unit,
@@ -59,10 +67,12 @@ pub(super) fn unbound(
         "RetrieveCurrentOrganization" => current_organization(state),
         "CheckIncomingEmail" => {
             email::refuse_without_router(state)?;
+            email::demand(state, session, &email::TO_CHECK)?;
             verdict_json("ShouldDeliver", email::check_incoming(state, &parameters.envelope(state)?))
         }
         _ => {
             email::refuse_without_router(state)?;
+            email::demand(state, session, &email::TO_CHECK)?;
             let outgoing = parameters.0.get("DirectionCode") == Some(&Literal::Integer(1));
             let verdict = email::check_promote(state, &parameters.required("MessageId")?, outgoing);
             verdict_json("ShouldPromote", verdict)
@@ -187,6 +197,7 @@ pub(super) fn on_collection(
         return Err(Fault::no_segment(name));
     }
     email::refuse_without_router(state)?;
+    email::demand(state, session, &email::TO_DELIVER)?;
     let body = request.json()?;
     let validate = body.get("ValidateBeforeCreate").and_then(Json::as_bool).unwrap_or(false);
     let message = message(state, &body)?;
@@ -202,6 +213,9 @@ pub(super) fn on_row(
     (table, id): (&'static Table, Uuid),
     name: &str,
 ) -> Outcome<Reply> {
+    if table.name == "role" {
+        return roles::act(state, session, request, (table, id), name);
+    }
     if table.name != "email"
         || name != "Microsoft.Dynamics.CRM.DeliverPromoteEmail"
         || !state.options.web_api_email_actions
@@ -212,6 +226,7 @@ pub(super) fn on_row(
         return Err(Fault::no_method("An action is called with POST."));
     }
     email::refuse_without_router(state)?;
+    email::demand(state, session, &email::TO_PROMOTE)?;
     let message = message(state, &request.json()?)?;
     let id = email::deliver_promote(state, session, id, message)?;
     email_reply(state, session, table, id)

@@ -5,11 +5,13 @@ use std::fmt::Write;
 
 use http::{Method, StatusCode};
 use hybridge_sandbox_kit::{Reply, text_reply};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
+use uuid::Uuid;
 
 use super::request::{Request, reply};
 use crate::{
-    fault::{Fault, Outcome},
+    access,
+    fault::{Fault, INVALID_ARGUMENT, Outcome},
     odata::{
         literal::Literal,
         path::{Argument, Arguments, Segment},
@@ -17,6 +19,9 @@ use crate::{
     schema::{Kind, TABLES, Table},
     state::{Session, State},
 };
+
+/// The tables where change tracking can't be switched on.
+const FIXED: [&str; 2] = ["activitypointer", "activityparty"];
 
 pub(super) fn service_document(session: &Session) -> Reply {
     let sets: Vec<Json> = TABLES
@@ -102,6 +107,7 @@ pub(super) fn definitions(
     first: &Segment,
     rest: &[Segment],
 ) -> Outcome<Reply> {
+    access::demand_named(state, session, "prvReadEntity", None)?;
     let Some(arguments) = &first.arguments else {
         let options = request.options();
         let filter = options.iter().find(|(name, _)| name == "$filter").map(|(_, filter)| filter.trim());
@@ -124,10 +130,8 @@ pub(super) fn definitions(
             Ok(reply(StatusCode::OK, Some(&body)))
         }
         ([], &Method::PUT) => {
-            // Once on, change tracking can't be switched off.
-            if request.json()?.get("ChangeTrackingEnabled") == Some(&Json::Bool(true)) {
-                state.tracked.insert(table.name);
-            }
+            access::demand_named(state, session, "prvWriteEntity", Some(table))?;
+            replace(state, table, &request.json()?)?;
             Ok(reply(StatusCode::NO_CONTENT, None))
         }
         ([segment], &Method::GET) if segment.name == "Attributes" => {
@@ -139,6 +143,47 @@ pub(super) fn definitions(
         ([segment, ..], _) => Err(Fault::no_segment(&segment.name)),
         ([], _) => Err(Fault::no_method("EntityDefinitions does not support this method.")),
     }
+}
+
+/// `PUT` replaces the whole definition: one that lacks its names is refused. Change tracking is in force once it is
+/// published, and can't be switched off again.
+fn replace(state: &mut State, table: &'static Table, body: &Map<String, Json>) -> Outcome<()> {
+    for name in ["LogicalName", "MetadataId"] {
+        if !body.contains_key(name) {
+            return Err(Fault::bad(
+                INVALID_ARGUMENT,
+                format!("The entity definition is incomplete: '{name}' is missing."),
+            ));
+        }
+    }
+    if body.get("ChangeTrackingEnabled") == Some(&Json::Bool(true)) && !state.tracked.contains(table.name) {
+        if FIXED.contains(&table.name) {
+            return Err(Fault::bad(
+                0x8004_f036,
+                format!("Change tracking can't be enabled for the entity '{}'.", table.name),
+            ));
+        }
+        state.unpublished.insert(table.name);
+    }
+    Ok(())
+}
+
+/// `PublishXml`: the customizations of the named entities come into force.
+pub(super) fn publish(state: &mut State, session: &Session, request: &Request) -> Outcome<Reply> {
+    if request.method != Method::POST {
+        return Err(Fault::no_method("'PublishXml' is an action: it is called with POST."));
+    }
+    access::demand_named(state, session, "prvPublishCustomization", None)?;
+    let body = request.json()?;
+    let xml = body.get("ParameterXml").and_then(Json::as_str);
+    let xml = xml.ok_or_else(|| Fault::bad(INVALID_ARGUMENT, "'ParameterXml' is missing."))?;
+    let named = |table: &&&'static str| xml.contains(&format!("<entity>{table}</entity>"));
+    let published: Vec<&'static str> = state.unpublished.iter().filter(named).copied().collect();
+    for table in published {
+        state.unpublished.remove(table);
+        state.tracked.insert(table);
+    }
+    Ok(reply(StatusCode::NO_CONTENT, None))
 }
 
 fn named(arguments: &Arguments) -> Option<&'static Table> {
@@ -157,7 +202,14 @@ fn definition(state: &State, table: &Table) -> Json {
         "PrimaryIdAttribute": table.key,
         "PrimaryNameAttribute": table.title,
         "ObjectTypeCode": table.code,
+        "MetadataId": Uuid::new_v5(&Uuid::NAMESPACE_OID, table.name.as_bytes()),
+        "SchemaName": table.name,
         "ChangeTrackingEnabled": state.tracked.contains(table.name),
+        "CanChangeTrackingBeEnabled": {
+            "Value": !FIXED.contains(&table.name),
+            "CanBeChanged": false,
+            "ManagedPropertyLogicalName": "canchangetrackingbeenabled",
+        },
         "IsOptimisticConcurrencyEnabled": true,
     })
 }

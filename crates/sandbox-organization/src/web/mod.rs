@@ -7,6 +7,7 @@ mod message;
 mod metadata;
 mod read;
 mod request;
+pub(crate) mod roles;
 mod row;
 mod tracking;
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::request::reply;
 use crate::{
+    access::{self, Right},
     cell::Cell,
     fault::{Fault, Outcome},
     odata::{
@@ -56,6 +57,12 @@ fn find(
     found
 }
 
+/// Refuses an expansion of rows that the caller may not read.
+fn demand_expanded(state: &State, session: &Session, options: &Options) -> Outcome<()> {
+    let mut expanded = options.expand.iter();
+    expanded.try_for_each(|expand| access::demand(state, session, expand.table, Right::Read))
+}
+
 /// `GET` of a set, or of a row's collection when there is a condition.
 pub(super) fn collection(
     state: &State,
@@ -66,6 +73,7 @@ pub(super) fn collection(
     path: &str,
 ) -> Outcome<Reply> {
     let options = Options::read(table, pairs)?;
+    demand_expanded(state, session, &options)?;
     let mut found = find(&state.store, table, condition, &options);
     let total = found.len();
     if let Some(cookie) = &options.cookie {
@@ -195,6 +203,7 @@ pub(super) fn single(
 ) -> Outcome<(Map<String, Json>, String)> {
     let row = state.store.get(table, id).ok_or_else(|| Fault::no_row(table.name, id))?;
     let options = Options::read(table, pairs)?;
+    demand_expanded(state, session, &options)?;
     let mut body = Map::new();
     body.insert("@odata.context".to_owned(), Json::from(context(session, table, pairs, "/$entity")));
     body.extend(row_json(state, session, table, (id, row), &options, true)?);

@@ -10,8 +10,10 @@ use uuid::Uuid;
 use super::{
     message, read,
     request::{Request, reply, set},
+    roles,
 };
 use crate::{
+    access::{self, Right},
     cell::Cell,
     fault::{DOES_NOT_EXIST, DUPLICATE, Fault, Outcome},
     odata::{
@@ -38,8 +40,23 @@ pub(super) fn create(
         )));
     }
     let body = request.json()?;
+    access::demand(state, session, table, Right::Create)?;
+    access::demand_body(state, session, table, &body)?;
+    refuse_strangers(state, table, &body)?;
     let id = records::create(state, session, table, &body, Purpose::Create)?;
     created(state, session, request, (table, id))
+}
+
+/// A user is made of an account of the domain.
+fn refuse_strangers(state: &State, table: &Table, body: &Map<String, Json>) -> Outcome<()> {
+    let Some(accounts) = state.options.domain_accounts.as_ref().filter(|_| table.name == "systemuser") else {
+        return Ok(());
+    };
+    let name = body.get("domainname").and_then(Json::as_str).unwrap_or_default();
+    if accounts.iter().any(|account| account.eq_ignore_ascii_case(name)) {
+        return Ok(());
+    }
+    Err(Fault::bad(0x8004_0502, format!("The specified Active Directory account '{name}' does not exist.")))
 }
 
 fn created(
@@ -97,6 +114,7 @@ pub(super) fn answer(
                         table.name
                     )));
                 }
+                access::demand(state, session, table, Right::Delete)?;
                 match_version(state, request, row)?;
                 state.atomically(|state| records::delete(state, table, id))?;
                 Ok(reply(StatusCode::NO_CONTENT, None))
@@ -106,8 +124,21 @@ pub(super) fn answer(
         [action] if action.name.starts_with("Microsoft.Dynamics.CRM.") => {
             message::on_row(state, session, request, row, &action.name)
         }
-        [property] => below(state, session, request, row, property),
-        [property, value] if value.name == "$value" => raw(state, row, &property.name),
+        [roles] if is_roles(table, roles) && request.method == Method::GET => {
+            roles::of_user(state, session, request, id)
+        }
+        [roles, reference] if is_roles(table, roles) && reference.name == "$ref" => {
+            roles::refer(state, session, request, id, roles)
+        }
+        [property] => {
+            let right = if request.method == Method::GET { Right::Read } else { Right::Write };
+            access::demand(state, session, table, right)?;
+            below(state, session, request, row, property)
+        }
+        [property, value] if value.name == "$value" => {
+            access::demand(state, session, table, Right::Read)?;
+            raw(state, row, &property.name)
+        }
         [navigation, reference] if reference.name == "$ref" => {
             refer(state, session, request, row, navigation)
         }
@@ -115,7 +146,13 @@ pub(super) fn answer(
     }
 }
 
+/// The collection of a user's roles, which is no lookup of the roles but a table of pairs.
+fn is_roles(table: &Table, segment: &Segment) -> bool {
+    table.name == "systemuser" && segment.name == "systemuserroles_association"
+}
+
 fn get(state: &State, session: &Session, request: &Request, row: (&'static Table, Uuid)) -> Outcome<Reply> {
+    access::demand(state, session, row.0, Right::Read)?;
     let (body, etag) = read::single(state, session, row, &request.options())?;
     let mut answer = if request.header("if-none-match") == Some(etag.as_str()) {
         reply(StatusCode::NOT_MODIFIED, None)
@@ -162,6 +199,8 @@ fn patch(
                 table.name
             )));
         }
+        access::demand(state, session, table, Right::Write)?;
+        access::demand_body(state, session, table, &body)?;
         match_version(state, request, (table, id))?;
         records::update(state, session, table, id, &body, Purpose::Update)?;
         if session.prefer.representation {
@@ -176,6 +215,8 @@ fn patch(
             format!("{} With Id = {id} Does Not Exist", table.name),
         ));
     }
+    access::demand(state, session, table, Right::Create)?;
+    access::demand_body(state, session, table, &body)?;
     let mut body = body;
     body.insert(table.key.to_owned(), Json::from(id.to_string()));
     let id = records::create(state, session, table, &body, Purpose::Create)?;
@@ -291,6 +332,8 @@ fn refer(
         Method::DELETE => None,
         _ => return Err(Fault::no_method("$ref does not support this method here.")),
     };
+    access::demand(state, session, table, Right::Write)?;
+    access::demand_link(state, session, table, &navigation.name)?;
     records::set_reference(state, session, (table, id), &navigation.name, url.as_deref())?;
     Ok(reply(StatusCode::NO_CONTENT, None))
 }
@@ -327,6 +370,8 @@ fn refer_member(
         _ => return Err(Fault::no_method("$ref does not support this method here.")),
     };
     let member = crate::odata::write::resolve_url(state, session, &member)?;
+    access::demand(state, session, member.table, Right::Write)?;
+    access::demand_link(state, session, member.table, navigation)?;
     records::set_reference(state, session, (member.table, member.id), navigation, url)?;
     Ok(reply(StatusCode::NO_CONTENT, None))
 }

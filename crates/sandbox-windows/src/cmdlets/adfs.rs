@@ -9,7 +9,7 @@ use crate::{
         Run,
         call::{Call, Cmdlet},
         convert,
-        flow::{Failure, Ran, failed},
+        flow::{Failure, Ran, failed, unknown},
         value::Value,
     },
 };
@@ -51,6 +51,7 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     ),
     cmdlet!("Get-AdfsRelyingPartyTrust", Adfs, "Name | Identifier", get_relying_party),
     cmdlet!("Get-AdfsProperties", Adfs, "", get_properties),
+    cmdlet!("Update-AdfsCertificate", Adfs, "| CertificateType! Urgent?", update_certificate),
 ];
 
 fn texts(values: &[String]) -> Value {
@@ -281,6 +282,17 @@ fn get_relying_party(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
             )
         })
         .collect())
+}
+
+/// Rolls the token-signing certificate over: those who hold old metadata refuse what is signed from now on.
+fn update_certificate(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    let kind = call.text("CertificateType").unwrap_or_default();
+    if !kind.eq_ignore_ascii_case("Token-Signing") || !call.on("Urgent") {
+        return unknown(call.line, "Update-AdfsCertificate but for -CertificateType Token-Signing -Urgent");
+    }
+    run.machine.farm().signing_generation += 1;
+    run.machine.changes.push("AD FS token-signing certificate rolled over".to_owned());
+    Ok(Vec::new())
 }
 
 fn get_properties(run: &mut Run<'_>, _: &Call) -> Ran<Vec<Value>> {

@@ -165,11 +165,17 @@ fn get_setting(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
 fn set_setting(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     admitted(run)?;
     let setting = call.get("Setting").cloned().unwrap_or(Value::Null);
-    if setting.class() != "Microsoft.Xrm.Sdk.Deployment.OAuthClaimsSettings" {
-        return unknown(call.line, format!("Set-CrmSetting of {}", setting.class()));
+    match setting.class().as_ref() {
+        "Microsoft.Xrm.Sdk.Deployment.OAuthClaimsSettings" => set_oauth(run, &setting)?,
+        "Microsoft.Xrm.Sdk.Deployment.ClaimsSettings" => set_claims(run, &setting)?,
+        other => return unknown(call.line, format!("Set-CrmSetting of {other}")),
     }
-    let enabled = run.member(&setting, "Enabled")?.truthy();
-    let hours = run.member(&setting, "SessionSecurityTokenLifetimeInHours")?.whole().unwrap_or(24);
+    Ok(Vec::new())
+}
+
+fn set_oauth(run: &mut Run<'_>, setting: &Value) -> Ran<()> {
+    let enabled = run.member(setting, "Enabled")?.truthy();
+    let hours = run.member(setting, "SessionSecurityTokenLifetimeInHours")?.whole().unwrap_or(24);
     if enabled && !run.machine.database().claims_enabled {
         return failed(
             "System.ServiceModel.FaultException",
@@ -181,7 +187,16 @@ fn set_setting(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     database.session_hours = hours;
     drop(database);
     run.machine.changes.push(format!("OAuthClaimsSettings Enabled {enabled}"));
-    Ok(Vec::new())
+    Ok(())
+}
+
+/// Configuring claims anew reads the metadata of AD FS, with the token-signing certificate of now.
+fn set_claims(run: &mut Run<'_>, setting: &Value) -> Ran<()> {
+    let enabled = run.member(setting, "Enabled")?.truthy();
+    run.machine.database().claims_enabled = enabled;
+    run.machine.configure_claims();
+    run.machine.changes.push(format!("ClaimsSettings Enabled {enabled}"));
+    Ok(())
 }
 
 fn get_advanced(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {

@@ -36,6 +36,7 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Get-Command", Shell, "Name | CommandType", get_command),
     cmdlet!("Add-PSSnapin", Shell, "Name!", add_snapin),
     cmdlet!("Get-PSSnapin", Shell, "Name | Registered?", get_snapin),
+    cmdlet!("Invoke-Expression", Shell, "Command", invoke_expression),
     cmdlet!("Import-Module", Shell, "Name! | Force? DisableNameChecking?", import_module),
     cmdlet!("Get-Module", Shell, "Name | ListAvailable?", get_module),
     cmdlet!("Get-Variable", Shell, "Name! | ValueOnly?", get_variable),
@@ -202,6 +203,17 @@ fn module_is_there(run: &Run<'_>, name: &str) -> bool {
         "pki" | "microsoft.powershell.security" | "microsoft.powershell.utility" => true,
         _ => false,
     }
+}
+
+/// Only what published scripts do wrong: a variable that was never set (setup.md 2.6).
+fn invoke_expression(_: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    if call.get("Command").is_none_or(|command| matches!(command, Value::Null)) {
+        return failed(
+            "System.Management.Automation.ParameterBindingValidationException",
+            "Cannot bind argument to parameter 'Command' because it is null.",
+        );
+    }
+    unknown(call.line, "Invoke-Expression of a text")
 }
 
 fn import_module(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {

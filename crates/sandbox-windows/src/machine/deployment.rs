@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Certificate;
@@ -64,6 +65,8 @@ pub struct Deployment {
     pub oauth_enabled: bool,
     /// `OAuthClaimsSettings` `SessionSecurityTokenLifetimeInHours`.
     pub session_hours: i64,
+    /// The rollover of AD FS' token-signing certificate that claims were configured for last, and when.
+    pub claims_configured: (u32, Option<Timestamp>),
     /// `ClaimsSettings` `Enabled`: OAuth cannot be switched on without it.
     pub claims_enabled: bool,
     /// Advanced settings by entity, id (nil for those without) and name.
@@ -142,4 +145,8 @@ pub struct Adfs {
     pub extranet: Vec<String>,
     /// Relying parties: name and identifiers.
     pub relying_parties: Vec<(String, Vec<String>)>,
+    /// How often the token-signing certificate has been rolled over.
+    pub signing_generation: u32,
+    /// The thumbprint of the certificate for service communications; none: one without fault that nobody looks at.
+    pub service_certificate: Option<String>,
 }

@@ -115,6 +115,17 @@ pub struct AppPool {
     pub user: String,
 }
 
+/// An entry of an event log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// `Schannel` or `AD FS`.
+    pub source: &'static str,
+    /// The event's number.
+    pub id: u32,
+    /// What it says.
+    pub text: String,
+}
+
 /// A Windows server.
 #[derive(Debug)]
 pub struct Machine {
@@ -146,6 +157,8 @@ pub struct Machine {
     pub deployment: Arc<Mutex<Deployment>>,
     /// The AD FS farm's configuration.
     pub adfs: Arc<Mutex<Adfs>>,
+    /// What the event logs say of its troubles.
+    pub events: Vec<Logged>,
     /// Every change that a script made, in words.
     pub changes: Vec<String>,
 }
@@ -168,6 +181,7 @@ impl Machine {
             files: BTreeMap::new(),
             deployment: Arc::default(),
             adfs: Arc::default(),
+            events: Vec::new(),
             changes: Vec::new(),
         }
     }
@@ -250,6 +264,22 @@ impl Machine {
             }
             _ => Err("Private key not found"),
         }
+    }
+
+    /// Reads the metadata of AD FS into the configuration database; web servers see it once IIS is started anew.
+    pub fn configure_claims(&mut self) {
+        let generation = self.farm().signing_generation;
+        self.database().claims_configured = (generation, Some(self.now));
+    }
+
+    /// Whether the certificate of AD FS' service communications has a key that AD FS can use: `KeySpec` 1
+    /// (`setup.md` 2.6). A machine that has no such certificate has no trouble with it.
+    pub fn serves_sign_in(&self) -> bool {
+        let thumbprint = self.farm().service_certificate.clone();
+        let mut own = self.certificates.iter().map(|one| &one.certificate);
+        own.find(|one| Some(&one.thumbprint) == thumbprint.as_ref())
+            .and_then(|one| one.key.as_ref())
+            .is_none_or(|key| key.spec == 1)
     }
 
     /// A service by its name.

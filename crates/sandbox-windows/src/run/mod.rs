@@ -245,7 +245,9 @@ impl<'m> Run<'m> {
         let Some((path, bytes)) = found else {
             return failed(
                 "System.Management.Automation.CommandNotFoundException",
-                format!("The term '{path}' is not recognized as the name of a cmdlet, function, script file, or operable program."),
+                format!(
+                    "The term '{path}' is not recognized as the name of a cmdlet, function, script file, or operable program."
+                ),
             );
         };
         let (path, text) = (path.clone(), String::from_utf8_lossy(bytes).into_owned());

@@ -46,6 +46,7 @@ impl Company {
         sandbox.organization().configure(&json!({ "name": "Lindhagen & Berg" }))?;
         let colleagues = people::hire(sandbox, &dice, mailboxes)?;
         let customers = people::win_customers(sandbox, &dice, 6 + mailboxes / 2)?;
+        sandbox.enable_native_mailboxes();
         let past = people::write_history(sandbox, &dice, &colleagues, &customers)?;
         Ok(Self { dice, colleagues, customers, past, written: 0 })
     }

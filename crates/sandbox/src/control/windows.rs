@@ -7,12 +7,18 @@
 //! | `faults` | `down`, `noSnapin`, `constrainedLanguage`, `notInPrivUserGroup`, `noKeyAccess`, `cngImport`, `notElevated`, `oldTls`: true or false; those that are not named stay |
 //! | `twin` | the thumbprint of a certificate in `My`: a second one with the same subject is put beside it |
 //! | `stopped`, `started` | names of services |
+//! | `rollSigning` | of an AD FS server: the token-signing certificate is rolled over |
+//! | `configureClaims` | of a server with the deployment tools: an administrator runs the claims and IFD configuration again |
+//! | `serviceKeySpec` | of an AD FS server: it gets a new certificate for service communications, with a key of this `KeySpec` |
 
 use std::collections::BTreeMap;
 
-use hybridge_sandbox_windows::{CrmCertificate, Estate, Faults, Machine};
+use hybridge_sandbox_windows::{Certificate, CrmCertificate, Estate, Faults, Logged, Machine};
+use rcgen::{CertificateParams, KeyPair};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::sign_in::EVENTS;
 
 /// What is there. No private keys.
 pub(super) fn census(estate: &Estate) -> Value {
@@ -111,6 +117,7 @@ fn machine(machine: &Machine) -> Value {
         "certificates": certificates,
         "services": services,
         "files": machine.files.keys().collect::<Vec<_>>(),
+        "events": machine.events.iter().map(|one| json!({ "source": one.source, "id": one.id, "text": one.text })).collect::<Vec<_>>(),
         "changes": machine.changes,
     })
 }
@@ -136,6 +143,9 @@ pub(super) struct Change {
     twin: Option<String>,
     stopped: Vec<String>,
     started: Vec<String>,
+    roll_signing: bool,
+    configure_claims: bool,
+    service_key_spec: Option<u8>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -161,6 +171,33 @@ pub(super) fn change(estate: &mut Estate, changes: &BTreeMap<String, Change>) ->
         if let Some(machine) = estate.machine(name) {
             apply(machine, change)?;
         }
+    }
+    Ok(())
+}
+
+fn change_sign_in(machine: &mut Machine, change: &Change) -> Result<(), String> {
+    if (change.roll_signing || change.service_key_spec.is_some()) && !machine.roles.adfs {
+        return Err(format!("{} is no AD FS server", machine.name));
+    }
+    if change.configure_claims {
+        machine.configure_claims();
+    }
+    if change.roll_signing {
+        machine.farm().signing_generation += 1;
+    }
+    let Some(spec) = change.service_key_spec else { return Ok(()) };
+    let failed = |error: &dyn std::fmt::Display| error.to_string();
+    let key = KeyPair::generate().map_err(|error| failed(&error))?;
+    let made = CertificateParams::new(vec![format!("sts.{}", machine.domain)])
+        .and_then(|parameters| parameters.self_signed(&key))
+        .map_err(|error| failed(&error))?;
+    let certificate = Certificate::from_der(made.der()).map_err(|error| failed(&error))?.with_key(spec);
+    machine.farm().service_certificate = Some(certificate.thumbprint.clone());
+    machine.install("My", certificate);
+    machine.events.clear();
+    if spec != 1 {
+        let logged = EVENTS.map(|(source, id, text)| Logged { source, id, text: text.to_owned() });
+        machine.events.extend(logged);
     }
     Ok(())
 }
@@ -199,6 +236,7 @@ fn apply(machine: &mut Machine, change: &Change) -> Result<(), String> {
             ));
         }
     }
+    change_sign_in(machine, change)?;
     for name in &change.stopped {
         machine.stop(name);
     }

@@ -15,6 +15,7 @@ pub(super) struct Files {
     pub(super) pem: PathBuf,
     pub(super) password: PathBuf,
     pub(super) server_password: PathBuf,
+    pub(super) administrator_password: PathBuf,
 }
 
 /// Writes certificates and secrets; files of an earlier start are replaced.
@@ -36,6 +37,7 @@ pub(super) fn write(folder: &Path, authority: &Authority, sandbox: &Sandbox) -> 
         pem: put("hybridge.pem", pem.as_bytes())?,
         password: put("service-account-password", app.password.as_bytes())?,
         server_password: put("server-password", sandbox.server_account().1.as_bytes())?,
+        administrator_password: put("administrator-password", app.administrator_password.as_bytes())?,
     })
 }
 

@@ -31,8 +31,12 @@ pub(super) struct Consent {
 }
 
 async fn consent(site: &Site) -> Result<Consent, Obstacle> {
+    consent_to(site, site.client_id()?, PERMISSION).await
+}
+
+/// What is there of an application's consent to a permission of Microsoft Graph.
+pub(super) async fn consent_to(site: &Site, app_id: Uuid, permission: &str) -> Result<Consent, Obstacle> {
     let graph = site.directory();
-    let app_id = site.client_id()?;
     let principal =
         graph.directory_object(DirectoryKind::ServicePrincipal, app_id).await.map_err(directory)?;
     let principal = principal.ok_or(Obstacle::After("app-registration"))?.id;
@@ -47,7 +51,7 @@ async fn consent(site: &Site) -> Result<Consent, Obstacle> {
     let role = resource
         .app_roles
         .iter()
-        .find(|role| role.value.as_deref() == Some(PERMISSION))
+        .find(|role| role.value.as_deref() == Some(permission))
         .ok_or_else(missing)?
         .id;
     let assignments = graph.role_assignments(principal).await.map_err(directory)?;

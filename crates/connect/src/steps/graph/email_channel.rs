@@ -53,7 +53,7 @@ impl Step for EmailChannel {
 
 /// Who has the organization's email now, and who is to have it.
 pub(crate) async fn channel_reading(site: &Site, wanted: Channel) -> Result<Reading, Obstacle> {
-    let now = site.organization().settings().await.map_err(organization)?.channel;
+    let now = site.organization_admin().settings().await.map_err(organization)?.channel;
     let words = match (now == wanted, wanted) {
         (true, Channel::EmailRouter) => "an external synchroniser (the setting is called Email Router)",
         (true, Channel::ServerSideSynchronization) => "server-side synchronization",
@@ -70,7 +70,7 @@ pub(crate) async fn channel_reading(site: &Site, wanted: Channel) -> Result<Read
 
 /// Hands the organization's email to somebody.
 pub(crate) async fn set_channel(site: &Site, channel: Channel) -> Result<(), Obstacle> {
-    site.organization().set_channel(channel).await.map_err(organization)
+    site.organization_admin().set_channel(channel).await.map_err(super::administration(site))
 }
 
 /// Hands it back to whoever had it before.

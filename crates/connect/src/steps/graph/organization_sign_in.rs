@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use super::organization;
 use crate::{Facts, Obstacle, Place, Reading, Site, Step};
 
-/// The service account's sign-in to the organization (setup.md G13 to G15): an account of Active Directory that is a
-/// user of the organization with a role. Hybridge can't make accounts; it says what is missing.
+/// The service account's sign-in to the organization (setup.md G13 to G15). Hybridge makes neither the account in Active
+/// Directory nor the client in AD FS; it says what is missing.
 #[derive(Debug)]
 pub(super) struct OrganizationSignIn;
 
@@ -14,8 +14,8 @@ static FACTS: Facts = Facts {
     title: "Service account signs in to Dynamics",
     rows: &["G13", "G14", "G15"],
     place: Place::Organization,
-    role: "System Administrator of the organization",
-    after: &[],
+    role: "the service account itself",
+    after: &["service-user"],
 };
 
 #[async_trait]
@@ -26,6 +26,12 @@ impl Step for OrganizationSignIn {
 
     async fn probe(&self, site: &Site) -> Result<Reading, Obstacle> {
         let who = site.organization().who_am_i().await.map_err(|error| {
+            let not_a_user = ["0x80072560", "0x80042f09", "0x80040225"];
+            let known =
+                error.failure().filter(|failure| not_a_user.iter().any(|code| failure.has_code(code)));
+            if known.is_some() {
+                return Obstacle::After("service-user");
+            }
             let trouble = hybridge_dynamics::trouble(&error);
             if trouble.class.passes() {
                 return Obstacle::Trouble(trouble);

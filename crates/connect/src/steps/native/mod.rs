@@ -5,12 +5,18 @@ mod deployment_inventory;
 mod dynamics_key;
 mod dynamics_names;
 mod dynamics_principal;
+mod email_server_profile;
 mod exchange_web_services;
 mod hybrid_connector;
 mod key_access;
+mod mailbox_approval;
+mod mailbox_profile;
+mod mailbox_test;
 mod organization_tenant;
 mod outbound;
 mod own_email_channel;
+mod profile_default;
+mod profile_test;
 mod server_inventory;
 mod service_restart;
 mod signing_certificate;
@@ -47,6 +53,12 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
         Box::new(signing_record::SigningRecord),
         Box::new(service_restart::ServiceRestart),
         Box::new(own_email_channel::OwnEmailChannel),
+        Box::new(email_server_profile::EmailServerProfile),
+        Box::new(profile_default::ProfileDefault),
+        Box::new(mailbox_profile::MailboxProfile),
+        Box::new(mailbox_approval::MailboxApproval),
+        Box::new(mailbox_test::MailboxTest),
+        Box::new(profile_test::ProfileTest),
     ]
 }
 

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 use super::{Job, on, script, signing_record};
 use crate::{
     Facts, Obstacle, Place, Reading, Site, Step,
-    servers::{Duty, Mode, Script, Server},
+    servers::{Mode, Script, Server},
 };
 
-/// The asynchronous services were started after the last change (setup.md C6).
+/// The asynchronous services and the web servers were started after the last change (setup.md C6).
 #[derive(Debug)]
 pub(super) struct ServiceRestart;
 
@@ -31,7 +31,7 @@ const READ_AT_START: [&str; 5] =
 const SLACK: i64 = 2;
 
 fn servers(site: &Site) -> Result<Vec<&Server>, Obstacle> {
-    Ok(site.native()?.servers.with(&[Duty::Asynchronous]))
+    super::signers(site)
 }
 
 /// Starts the services anew on one server.
