@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use hybridge_core::trouble::Trouble;
 use hybridge_identity::SecretString;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -96,15 +96,17 @@ pub async fn export(
             left.push(Left { step: step.facts().id, trouble: obstacle.trouble() });
         }
     }
-    let created = site.now();
+    let bundle = folder(&collector, site.now(), left);
+    bundles.remember(&bundle.manifest)?;
+    Ok(bundle)
+}
+
+/// The folder for what was noted.
+pub(super) fn folder(collector: &Collector, created: Timestamp, left: Vec<Left>) -> Bundle {
     let mut files = BTreeMap::new();
     let orders = entries(&collector.noted(), &mut files);
-    let manifest = Manifest {
-        bundle: Uuid::new_v4(),
-        created,
-        expires: created.checked_add(GOOD).unwrap_or(created),
-        orders,
-    };
+    let expires = created.checked_add(GOOD).unwrap_or(created);
+    let manifest = Manifest { bundle: Uuid::new_v4(), created, expires, orders };
     let sealed = collector.sealed();
     let holds_keys = !sealed.is_empty();
     files.extend(sealed.into_iter().map(|(name, bytes)| (format!("scripts/{name}"), bytes)));
@@ -112,8 +114,7 @@ pub async fn export(
     files.insert("README.txt".to_owned(), lines(&texts::readme(&manifest)).into_bytes());
     let told = serde_json::to_value(&manifest).unwrap_or_default();
     files.insert("manifest.json".to_owned(), written(&told).into_bytes());
-    bundles.remember(&manifest)?;
-    Ok(Bundle { manifest, files, left, sealed: holds_keys })
+    Bundle { manifest, files, left, sealed: holds_keys }
 }
 
 /// Has one step tell what it would run.

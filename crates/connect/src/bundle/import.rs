@@ -10,7 +10,7 @@ use crate::{Action, Journal, Obstacle, Outcome, Site, Step};
 
 /// What the runner wrote.
 #[derive(Debug, Deserialize)]
-struct Results {
+pub(super) struct Results {
     bundle: Uuid,
     host: String,
     who: String,
@@ -104,7 +104,11 @@ pub async fn import(
 }
 
 /// The results in a file, their hash, and the bundle that they are of.
-fn check(file: &str, text: &str, bundles: &Bundles) -> Result<(String, Results, Manifest), BundleError> {
+pub(super) fn check(
+    file: &str,
+    text: &str,
+    bundles: &Bundles,
+) -> Result<(String, Results, Manifest), BundleError> {
     let altered = |why: String| BundleError::Altered { file: file.to_owned(), why };
     let text = text.trim_start_matches('\u{feff}').trim();
     let parts = text.strip_prefix("{\"sha256\":\"").and_then(|rest| rest.split_once("\",\"results\":"));
@@ -138,7 +142,7 @@ fn entry<'a>(manifest: &'a Manifest, told: &Told) -> Option<&'a Entry> {
     manifest.orders.iter().find(|entry| entry.id == told.id)
 }
 
-fn take(
+pub(super) fn take(
     bundles: &Bundles,
     journal: &mut Journal,
     results: &Results,

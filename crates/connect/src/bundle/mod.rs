@@ -8,6 +8,8 @@ mod collect;
 mod export;
 mod import;
 mod readings;
+#[cfg(test)]
+mod tests;
 mod texts;
 
 use std::{io, path::PathBuf};

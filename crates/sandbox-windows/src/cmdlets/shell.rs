@@ -98,6 +98,7 @@ fn out_string(_: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
 
 fn join_path(_: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let (path, child) = (call.text("Path").unwrap_or_default(), call.text("ChildPath").unwrap_or_default());
+    let child = child.replace('/', "\\");
     Ok(vec![Value::text(format!("{}\\{}", path.trim_end_matches('\\'), child.trim_start_matches('\\')))])
 }
 

@@ -115,8 +115,7 @@ fn run_file(path: &str, given: &[&str], stdin: String, machine: &mut Machine) ->
     };
     let words: Vec<call::Word> = given.iter().map(word).collect();
     started(machine, stdin, |run, out| {
-        out.extend(run.script_file(1, path, call::Given { words, input: None })?);
-        Ok(())
+        run.script_file(1, path, call::Given { words, input: None }, out)
     })
 }
 
@@ -239,8 +238,14 @@ impl<'m> Run<'m> {
         ));
     }
 
-    /// Runs a script among the machine's files, in a scope of its own.
-    pub(crate) fn script_file(&mut self, line: usize, path: &str, given: call::Given) -> Ran<Vec<Value>> {
+    /// Runs a script among the machine's files, in a scope of its own. `exit` ends that script, with its output.
+    pub(crate) fn script_file(
+        &mut self,
+        line: usize,
+        path: &str,
+        given: call::Given,
+        out: &mut Vec<Value>,
+    ) -> Ran<()> {
         let found = self.machine.files.iter().find(|(known, _)| known.eq_ignore_ascii_case(path));
         let Some((path, bytes)) = found else {
             return failed(
@@ -259,8 +264,22 @@ impl<'m> Run<'m> {
         };
         let outer = self.functions.clone();
         self.files.push(path);
-        let ended = self.invoke(&block, given.words, Vec::new(), given.input.as_deref());
+        self.scopes.push(Names::default());
+        let depth = self.scopes.len();
+        let ended = self
+            .bind(&block, given.words, given.input.as_deref())
+            .and_then(|()| self.statements(&block.begin, out))
+            .and_then(|()| self.statements(&block.end, out));
+        self.scopes.truncate(depth - 1);
+        self.line = line;
         self.files.pop();
+        let ended = match ended {
+            Err(Flow::Return) => Ok(()),
+            Err(Flow::Exit(code)) if !self.files.is_empty() => {
+                self.set_variable("script:LASTEXITCODE", Value::Int(code.into()))
+            }
+            other => other,
+        };
         self.functions = outer;
         ended
     }

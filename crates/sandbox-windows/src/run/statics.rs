@@ -190,6 +190,15 @@ impl Run<'_> {
                     first()
                 }
             }
+            ("math", "min") => {
+                if operators::order(&first(), arguments.get(1).unwrap_or(&Value::Null), true)
+                    .is_some_and(std::cmp::Ordering::is_gt)
+                {
+                    arguments.get(1).cloned().unwrap_or(Value::Null)
+                } else {
+                    first()
+                }
+            }
             ("array", "empty") => Value::array(Vec::new()),
             ("regex" | "text.regularexpressions.regex", "escape") => Value::text(regex::escape(&text(0))),
             (
