@@ -7,6 +7,7 @@
 
 mod files;
 mod key;
+mod signing;
 mod urgency;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -23,6 +24,7 @@ use uuid::Uuid;
 pub use files::{Files, Form};
 pub(crate) use key::key_credential;
 use key::key_id;
+pub use signing::{SigningEnded, SigningOptions, SigningRotation, SigningStage, SigningState};
 pub use urgency::{Urgency, urgency};
 
 use crate::{Action, Journal, JournalError, Outcome};

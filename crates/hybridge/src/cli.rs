@@ -282,18 +282,21 @@ pub(crate) enum CertificateCommand {
     Request(Box<RequestArgs>),
 }
 
-/// How Hybridge's own certificate is renewed.
+/// How a certificate is renewed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RotateArgs {
+    /// Which certificate: Hybridge's own (graph), or the one that Dynamics signs with (native).
+    #[arg(long, value_enum, default_value_t = TargetName::Graph)]
+    pub(crate) target: TargetName,
     /// Go back to the old certificate.
     #[arg(long, conflicts_with_all = ["keep_days", "days", "until"])]
     pub(crate) back: bool,
     /// How many days both certificates are kept after the switch; 0 removes the old one at once.
     #[arg(long, default_value_t = 7)]
     pub(crate) keep_days: u32,
-    /// How many days the new certificate is valid.
-    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(2..=3650))]
-    pub(crate) days: u32,
+    /// How many days the new certificate is valid; 365 where neither this nor [native] certificate_days says.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..=3650))]
+    pub(crate) days: Option<u32>,
     /// Stop when this is reached; another run goes on from there.
     #[arg(long, value_enum)]
     pub(crate) until: Option<StageName>,
@@ -309,10 +312,16 @@ pub(crate) enum StageName {
     Issued,
     /// Entra ID trusts both.
     Trusted,
-    /// Entra ID gives tokens for the new one.
+    /// It is on every server (native).
+    Distributed,
+    /// Everything works before the switch (native).
+    Checked,
+    /// It was proven: by tokens before the switch (graph), by mailboxes that Dynamics opened after it (native).
     Proven,
     /// The new one is in use.
     Switched,
+    /// The services were started anew (native).
+    Restarted,
 }
 
 /// How files are written.

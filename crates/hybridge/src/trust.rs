@@ -91,7 +91,7 @@ fn administrator(config: &Config) -> Option<Config> {
     let account = config.connect.organization_account.clone()?;
     let mut administrator = config.clone();
     administrator.organization.user = account;
-    administrator.organization.password = config.connect.organization_password.clone();
+    administrator.organization.password.clone_from(&config.connect.organization_password);
     administrator.organization.keytab = None;
     Some(administrator)
 }

@@ -73,6 +73,18 @@ impl TokenCache {
         outcome
     }
 
+    /// As [`Self::get`], but a token that is still good is not replaced ahead of time.
+    pub(crate) async fn get_to_its_end<F, R>(&self, clock: &dyn Clock, issue: F) -> Result<Token, Error>
+    where
+        F: FnOnce() -> R,
+        R: Future<Output = Result<Token, Error>>,
+    {
+        if let AtHand::Ageing(token) = self.at_hand(clock.now()) {
+            return Ok(token);
+        }
+        self.get(clock, issue).await
+    }
+
     /// Forgets a token, if it is the one at hand. Says whether it was.
     pub(crate) fn invalidate(&self, token: &Token) -> bool {
         let mut held = self.held();

@@ -12,12 +12,14 @@ use crate::{
     records,
     rows::Row,
     schema,
-    state::{Identity, Session, State},
+    state::{Session, State},
     web::roles,
 };
 
 /// What the role System Administrator is made from, in every organization.
 const ADMINISTRATOR_TEMPLATE: Uuid = Uuid::from_u128(0x6270_90ff_40a3_4053_8790_584e_dc5b_e201);
+/// The service account.
+const SERVICE_ACCOUNT: &str = "CONTOSO\\svc-hybridge";
 /// The role of the service account.
 const SYNCHRONISER: &str = "Hybridge Sync";
 const SOME: &[&str] = &["Create", "Read", "Write", "Append", "AppendTo", "Assign"];
@@ -179,7 +181,7 @@ pub(crate) fn found(state: &mut State) {
             json!({
                 "firstname": "Hybridge",
                 "lastname": "Service",
-                "domainname": "CONTOSO\\svc-hybridge",
+                "domainname": SERVICE_ACCOUNT,
                 "isdisabled": false,
                 "accessmode": 4,
                 "incomingemaildeliverymethod": 0,
@@ -310,8 +312,13 @@ impl Organization {
     /// When it is not there.
     pub fn trust_service_account(&self) -> Result<(), Refused> {
         let mut state = self.lock();
-        let Identity { service_account, administrator_role, .. } = state.identity;
-        Ok(roles::link(&mut state, service_account, administrator_role)?)
+        let users = schema::table("systemuser").ok_or_else(|| Fault::no_segment("systemusers"))?;
+        // It may have been made anew by somebody, under another id.
+        let account = Cell::text(SERVICE_ACCOUNT);
+        let found = state.store.find_rows(users, "domainname", &account).next().map(|(id, _)| id);
+        let user = found.ok_or_else(|| Fault::no_row("systemuser", state.identity.service_account))?;
+        let role = state.identity.administrator_role;
+        Ok(roles::link(&mut state, user, role)?)
     }
 
     /// Takes the service account, its settings, its mailbox and its role away: nobody has prepared the organization.

@@ -80,7 +80,13 @@ impl Native {
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Switches)) {
-        change(&mut self.lock().switches);
+        let mut state = self.lock();
+        let cycle = state.switches.cycle;
+        change(&mut state.switches);
+        if state.switches.cycle != cycle {
+            // The new rhythm begins at once.
+            state.next_cycle = Timestamp::MIN;
+        }
     }
 
     /// How many sign-ins to Exchange succeeded and failed so far.

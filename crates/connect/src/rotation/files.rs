@@ -153,6 +153,33 @@ impl Files {
         remove(&self.state_file())
     }
 
+    /// What is remembered of a rotation of another kind.
+    pub(super) fn state_of<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>> {
+        read_json(&self.state_file())
+    }
+
+    pub(super) fn keep_state_of(&self, state: &impl serde::Serialize) -> Result<()> {
+        self.keep_json(&self.state_file(), state)
+    }
+
+    /// Whether the certificate in use is this one.
+    pub(super) fn holds(&self, thumbprint: &str) -> bool {
+        self.current().is_ok_and(|current| current.certificate().sha1_hex() == thumbprint)
+    }
+
+    /// The new one takes the name; there may have been none before.
+    pub(super) fn put_in(&self) -> Result<()> {
+        if self.exist() {
+            return self.switch();
+        }
+        fs::rename(self.next(), &self.certificate).map_err(|error| failed(&self.certificate, &error))
+    }
+
+    /// The old one takes the name again, where there was one.
+    pub(super) fn take_back(&self) -> Result<()> {
+        if self.previous().exists() { self.switch_back() } else { self.forget_current() }
+    }
+
     /// The key id that Entra ID gave a certificate, where Hybridge was told.
     pub(super) fn key_of(&self, thumbprint: &str) -> Result<Option<Uuid>> {
         Ok(self.keys()?.get(thumbprint).copied())

@@ -1,7 +1,7 @@
 //! The steps, in the order in which they are done. A new step is one file and one line here.
 
 mod graph;
-mod native;
+pub(crate) mod native;
 
 use crate::Step;
 

@@ -11,6 +11,7 @@ pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod rotate;
+mod rotate_signing;
 pub(crate) mod run;
 pub(crate) mod sandbox;
 pub(crate) mod simulate;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::{
-    cli::{RotateArgs, StageName},
+    cli::{RotateArgs, StageName, TargetName},
     config::{self, Config},
     error::{Failure, Result},
     exit::Exit,
@@ -16,8 +16,14 @@ use crate::{
     trust, wiring,
 };
 
+/// For how many days a new certificate is valid when nothing else is said.
+const DAYS: u32 = 365;
+
 /// Rotates, goes on with a rotation, or goes back.
 pub(crate) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Result<Exit> {
+    if args.target == TargetName::Native {
+        return super::rotate_signing::rotate(file, args, output).await;
+    }
     let config = config::load(file)?;
     if args.dry_run {
         return foretell(&config, args, output);
@@ -36,8 +42,8 @@ pub(crate) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
         return Ok(Exit::Done);
     }
     let options = Options {
-        until: args.until.map(StageName::stage),
-        ..options(&config, args.days, i64::from(args.keep_days))
+        until: args.until.map(StageName::stage).transpose()?,
+        ..options(&config, args.days.unwrap_or(DAYS), i64::from(args.keep_days))
     };
     let ended =
         rotation.forward(&options, |state| output.line(format!("  ok  {}", state.stage.words()))).await;
@@ -63,8 +69,6 @@ fn options(config: &Config, days: u32, keep_days: i64) -> Options {
 /// Looks after the certificate while Hybridge runs: ends a rotation whose time has come, renews where it may, and warns
 /// otherwise. The days that are left, for the metric.
 pub(crate) async fn look_after(config: &Config) -> Result<i64> {
-    /// What `rotate` does when it is not told otherwise.
-    const DAYS: u32 = 365;
     const KEEP_DAYS: i64 = 7;
     let credential = wiring::credential(config)?;
     let certificate = credential.certificate();
@@ -119,7 +123,8 @@ fn foretell(config: &Config, args: &RotateArgs, output: Output) -> Result<Exit> 
         (None, false) => format!(
             "make a certificate valid for {} days, register it beside {now}, wait until Entra ID gives tokens for it, switch to \
              it, keep both for {} days, remove {now}",
-            args.days, args.keep_days
+            args.days.unwrap_or(DAYS),
+            args.keep_days
         ),
         (Some(state), false) => format!("go on from: {}", state.stage.words()),
     };
@@ -129,12 +134,17 @@ fn foretell(config: &Config, args: &RotateArgs, output: Output) -> Result<Exit> 
 }
 
 impl StageName {
-    fn stage(self) -> Stage {
+    fn stage(self) -> Result<Stage> {
         match self {
-            Self::Issued => Stage::Issued,
-            Self::Trusted => Stage::Trusted,
-            Self::Proven => Stage::Proven,
-            Self::Switched => Stage::Switched,
+            Self::Issued => Ok(Stage::Issued),
+            Self::Trusted => Ok(Stage::Trusted),
+            Self::Proven => Ok(Stage::Proven),
+            Self::Switched => Ok(Stage::Switched),
+            Self::Distributed | Self::Checked | Self::Restarted => Err(Failure::new(
+                Exit::Configuration,
+                "--until: Hybridge's own certificate lies on no server",
+            )
+            .help("Its stages are issued, trusted, proven and switched; --target native has the others.")),
         }
     }
 }
@@ -196,7 +206,7 @@ fn under_way(config: &Config) -> Result<Option<State>> {
 }
 
 /// Held while a certificate is rotated: two at once would remove each other's.
-fn lock(config: &Config) -> Result<File> {
+pub(super) fn lock(config: &Config) -> Result<File> {
     let folder = config.path(&config.connect.folder);
     let path = folder.join("rotation.lock");
     let failed = |error: String| {
@@ -212,7 +222,7 @@ fn lock(config: &Config) -> Result<File> {
     Ok(file)
 }
 
-fn failure(error: Error) -> Failure {
+pub(super) fn failure(error: Error) -> Failure {
     match error {
         Error::Trouble(trouble) => trouble.into(),
         Error::File { .. } => Failure::new(Exit::Storage, error.to_string()).help(

@@ -44,7 +44,7 @@ impl Sandbox {
         Self::with_arguments(name, 4, 30, &["--windows-address", address])
     }
 
-    fn with_arguments(name: &str, mailboxes: usize, messages: usize, arguments: &[&str]) -> Self {
+    pub(crate) fn with_arguments(name: &str, mailboxes: usize, messages: usize, arguments: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sandbox-{name}"));
         if folder.exists() {
             fs::remove_dir_all(&folder).unwrap();

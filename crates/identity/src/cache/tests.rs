@@ -52,6 +52,12 @@ impl Issuer {
         outcome.map(|token| token.value().expose_secret().to_owned()).map_err(|error| error.to_string())
     }
 
+    /// As somebody is asked who has to type a code in.
+    async fn get_to_its_end(&self) -> String {
+        let token = self.cache.get_to_its_end(self.clock.as_ref(), || self.issue()).await.unwrap();
+        token.value().expose_secret().to_owned()
+    }
+
     fn break_down(&self, broken: bool) {
         self.broken.store(broken, Ordering::Relaxed);
     }
@@ -172,4 +178,15 @@ async fn a_refused_token_is_forgotten_but_not_its_successor() {
     assert_eq!(issuer.get().await.unwrap(), "token 2");
     assert!(!issuer.cache.invalidate(&first), "a late answer about the old one changes nothing");
     assert_eq!(issuer.get().await.unwrap(), "token 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_is_not_asked_again_before_the_token_has_ended() {
+    let issuer = Issuer::new(SignedDuration::from_mins(60));
+    assert_eq!(issuer.get_to_its_end().await, "token 1");
+    advance(Duration::from_secs(58 * 60)).await;
+    assert_eq!(issuer.get_to_its_end().await, "token 1");
+    advance(Duration::from_secs(3 * 60)).await;
+    assert_eq!(issuer.get_to_its_end().await, "token 2");
+    assert_eq!(issuer.asked(), 2);
 }

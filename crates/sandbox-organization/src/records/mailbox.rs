@@ -1,6 +1,5 @@
 //! Mailboxes follow their users and queues (dynamics.md 4.2, server-side-sync.md 1.2).
 
-use http::StatusCode;
 use uuid::Uuid;
 
 use crate::{
@@ -105,14 +104,7 @@ pub(super) fn refuse_approval(state: &State, session: &Session, old: &Row, chang
             "The email address can't be approved by an update: use the command Approve Email.",
         ));
     }
-    if crate::access::holds(state, session.caller, "prvApproveRejectEmailAddress") {
-        return Ok(());
-    }
-    Err(Fault::new(
-        StatusCode::FORBIDDEN,
-        0x8004_0220,
-        "Principal user is missing prvApproveRejectEmailAddress privilege.",
-    ))
+    crate::access::demand_named(state, session, "prvApproveRejectEmailAddress", None)
 }
 
 /// Remembers when a mailbox's test was asked for.

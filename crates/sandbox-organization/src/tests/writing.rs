@@ -1,7 +1,10 @@
 use http::Method;
 use serde_json::json;
 
-use crate::testing::{ROOT, Scene};
+use crate::{
+    access::{grant_id, privilege_id},
+    testing::{ROOT, Scene},
+};
 
 #[tokio::test]
 async fn rows_are_created_with_ids_of_either_side() {
@@ -208,6 +211,10 @@ async fn an_address_is_approved_by_an_administrator_and_where_that_is_allowed() 
     let role = scene.insert("role", json!({ "name": "Mailbox keeper" }));
     let keeper = scene.organization.service_account();
     scene.insert("systemuserroles", json!({ "_roleid_value": role, "_systemuserid_value": keeper }));
+    for name in ["prvReadMailbox", "prvWriteMailbox"] {
+        let grant = grant_id(role, privilege_id(name));
+        scene.insert("roleprivileges", json!({ "roleprivilegeid": grant }));
+    }
     let refused = approve(1).await;
     assert_eq!((refused.status, refused.code().as_str()), (403, "0x80040220"));
     assert!(refused.text.contains("prvApproveRejectEmailAddress"), "{}", refused.text);

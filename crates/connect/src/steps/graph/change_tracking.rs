@@ -57,18 +57,19 @@ impl Step for ChangeTracking {
             Value::Object(tables.collect::<Map<String, Value>>())
         };
         let off = || found.iter().filter(|definition| can_follow(definition) && !definition.tracks_changes);
-        let mut words = match off().next() {
+        let mut words = vec![match off().next() {
             None => format!("on for {}", named(found.iter().filter(|definition| can_follow(definition)))),
             Some(_) => format!("switch it on for {}; that can't be taken back", named(off())),
-        };
+        }];
         let never = || found.iter().filter(|definition| !can_follow(definition));
         if never().next().is_some() {
-            words.push_str(&format!("; not possible for {}, which are polled", named(never())));
+            words.push(format!("not possible for {}, which are polled", named(never())));
         }
         let loose = || found.iter().filter(|definition| !definition.optimistic_concurrency);
         if loose().next().is_some() {
-            words.push_str(&format!("; writes to {} can't depend on a version", named(loose())));
+            words.push(format!("writes to {} can't depend on a version", named(loose())));
         }
+        let words = words.join("; ");
         Ok(Reading { now: state(false), wanted: state(true), words })
     }
 

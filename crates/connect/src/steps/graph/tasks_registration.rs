@@ -128,12 +128,11 @@ impl Step for TasksRegistration {
             return Ok(());
         }
         let graph = site.directory();
-        let ids = match known(site).await? {
-            Some(ids) => ids,
-            None => {
-                let made = graph.register_application(&name(site)).await.map_err(directory)?;
-                Registration { client_id: made.app_id, object_id: made.id }
-            }
+        let ids = if let Some(ids) = known(site).await? {
+            ids
+        } else {
+            let made = graph.register_application(&name(site)).await.map_err(directory)?;
+            Registration { client_id: made.app_id, object_id: made.id }
         };
         // Kept before anything else is done: a crash here must not lead to a second registration.
         site.settings().keep_tasks_registration(Some(ids))?;
@@ -180,7 +179,7 @@ impl Step for TasksRegistration {
                 Ok(()) => break,
                 Err(error) if attempt == TRIES => return Err(own(error)),
                 Err(error) => {
-                    tracing::debug!(%error, attempt, "the certificate or the consent is not known yet")
+                    tracing::debug!(%error, attempt, "the certificate or the consent is not known yet");
                 }
             }
             tokio::time::sleep(pause).await;

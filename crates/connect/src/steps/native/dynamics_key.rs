@@ -23,14 +23,14 @@ static FACTS: Facts = Facts {
 };
 
 /// The certificates that Entra ID trusts for Dynamics (SHA-1, hex).
-pub(super) async fn trusted(site: &Site) -> Result<Vec<String>, Obstacle> {
+pub(crate) async fn trusted(site: &Site) -> Result<Vec<String>, Obstacle> {
     let found = dynamics_principal::expect(site).await?;
     Ok(found.key_credentials.iter().filter_map(thumbprint).collect())
 }
 
 /// Adds a certificate beside those that are there. The collection is replaced as a whole, so it is read just before
 /// (setup.md 3.1, defects 4 and 5).
-pub(super) async fn trust(site: &Site, certificate: &Certificate) -> Result<(), Obstacle> {
+pub(crate) async fn trust(site: &Site, certificate: &Certificate) -> Result<(), Obstacle> {
     let found = dynamics_principal::expect(site).await?;
     if found.key_credentials.iter().filter_map(thumbprint).any(|print| print == certificate.sha1_hex()) {
         return Ok(());
@@ -45,7 +45,7 @@ pub(super) async fn trust(site: &Site, certificate: &Certificate) -> Result<(), 
 }
 
 /// Takes a certificate away; that it was not there does not matter.
-pub(super) async fn distrust(site: &Site, print: &str) -> Result<(), Obstacle> {
+pub(crate) async fn distrust(site: &Site, print: &str) -> Result<(), Obstacle> {
     let Some(found) = dynamics_principal::find(site).await? else { return Ok(()) };
     let kept: Vec<&KeyCredential> = found
         .key_credentials

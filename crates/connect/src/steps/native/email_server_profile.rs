@@ -22,7 +22,7 @@ static FACTS: Facts = Facts {
 /// The profile of the configured name.
 pub(super) async fn find(site: &Site) -> Result<Option<ServerProfile>, Obstacle> {
     let name = &site.native()?.mail.profile;
-    let all = site.organization().server_profiles().await.map_err(organization)?;
+    let all = site.organization_admin().server_profiles().await.map_err(organization)?;
     Ok(all.into_iter().find(|profile| profile.name.eq_ignore_ascii_case(name)))
 }
 
@@ -81,7 +81,7 @@ impl Step for EmailServerProfile {
     }
 
     async fn apply(&self, site: &Site, reading: &Reading) -> Result<(), Obstacle> {
-        let dynamics = site.organization();
+        let dynamics = site.organization_admin();
         if let Some(profile) = find(site).await? {
             let changes = changes(&reading.now, &reading.wanted);
             return dynamics.change_server_profile(profile.id, &changes).await.map_err(organization);
@@ -95,7 +95,7 @@ impl Step for EmailServerProfile {
     }
 
     async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {
-        let dynamics = site.organization();
+        let dynamics = site.organization_admin();
         let Some(profile) = find(site).await? else { return Ok(()) };
         if before.is_null() {
             // One that something else refers to by now can only be switched off.

@@ -24,7 +24,7 @@ static SCRIPT: Script = script!("key-access");
 const JOB: Job = Job { step: FACTS.id, script: &SCRIPT };
 
 /// Lets the accounts of Dynamics on one server read a key.
-pub(super) async fn grant(server: &Server, thumbprint: &str) -> Result<(), Obstacle> {
+pub(crate) async fn grant(server: &Server, thumbprint: &str) -> Result<(), Obstacle> {
     let data = json!({ "thumbprint": thumbprint });
     JOB.change(server, Mode::Apply, &data, None).await.map(drop)
 }

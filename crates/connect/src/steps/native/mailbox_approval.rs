@@ -23,7 +23,7 @@ const APPROVED: i32 = 1;
 
 async fn approve(site: &Site, mailbox: &MailboxSetup, approval: &Value) -> Result<(), Obstacle> {
     let changes = json!({ "emailrouteraccessapproval": approval });
-    match site.organization().change_mailbox(mailbox.id, &changes).await {
+    match site.organization_admin().change_mailbox(mailbox.id, &changes).await {
         // Not every build takes it from the outside.
         Err(error) if error.failure().is_some_and(|failure| matches!(failure.status.as_u16(), 400 | 403)) => {
             Err(Obstacle::ByHand {
@@ -44,7 +44,7 @@ impl Step for MailboxApproval {
     }
 
     async fn probe(&self, site: &Site) -> Result<Reading, Obstacle> {
-        let rules = site.organization().settings().await.map_err(organization)?.approval;
+        let rules = site.organization_admin().settings().await.map_err(organization)?.approval;
         let mailboxes = mailbox_profile::chosen(site).await?;
         let (mut now, mut wanted) = (Map::new(), Map::new());
         for (address, mailbox) in &mailboxes {

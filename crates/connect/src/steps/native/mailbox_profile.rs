@@ -31,7 +31,7 @@ const APPOINTMENTS_SYNCHRONIZED: i32 = 1;
 pub(super) async fn chosen(site: &Site) -> Result<Vec<(String, MailboxSetup)>, Obstacle> {
     let mail = &site.native()?.mail;
     let profile = email_server_profile::find(site).await?.map(|profile| profile.id);
-    let all = site.organization().mailbox_setups().await.map_err(organization)?;
+    let all = site.organization_admin().mailbox_setups().await.map_err(organization)?;
     let mut found: Vec<(String, MailboxSetup)> = all
         .into_iter()
         .filter(|mailbox| mailbox.state == Some(0) && mailbox.forward != Some(true))
@@ -76,7 +76,7 @@ fn wanted(mailbox: &MailboxSetup, profile: Uuid) -> Value {
 
 /// Sets a mailbox up as a value says.
 async fn write(site: &Site, mailbox: &MailboxSetup, values: &Value) -> Result<(), Obstacle> {
-    let dynamics = site.organization();
+    let dynamics = site.organization_admin();
     let mut changes = json!({
         "incomingemaildeliverymethod": values.get("incoming"),
         "outgoingemaildeliverymethod": values.get("outgoing"),

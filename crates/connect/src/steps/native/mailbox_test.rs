@@ -10,7 +10,7 @@ use crate::{Facts, Obstacle, Place, Reading, Site, Step, catalogue};
 
 /// Dynamics tests the mailboxes itself, and switches them on (setup.md M6): the proof of everything before.
 #[derive(Debug)]
-pub(super) struct MailboxTest;
+pub(crate) struct MailboxTest;
 
 static FACTS: Facts = Facts {
     id: "mailbox-test",
@@ -62,7 +62,7 @@ fn trouble(address: &str, mailbox: &MailboxSetup, others: usize) -> Trouble {
 async fn test(site: &Site, mailboxes: &[(String, MailboxSetup)]) -> Result<(), Obstacle> {
     for (_, mailbox) in mailboxes {
         let changes = json!({ "testemailconfigurationscheduled": true });
-        site.organization().change_mailbox(mailbox.id, &changes).await.map_err(organization)?;
+        site.organization_admin().change_mailbox(mailbox.id, &changes).await.map_err(organization)?;
     }
     let mut waited = Duration::ZERO;
     loop {

@@ -2,26 +2,26 @@
 
 mod backup;
 mod deployment_inventory;
-mod dynamics_key;
+pub(crate) mod dynamics_key;
 mod dynamics_names;
 mod dynamics_principal;
 mod email_server_profile;
 mod exchange_web_services;
 mod hybrid_connector;
-mod key_access;
+pub(crate) mod key_access;
 mod mailbox_approval;
 mod mailbox_profile;
-mod mailbox_test;
+pub(crate) mod mailbox_test;
 mod organization_tenant;
 mod outbound;
 mod own_email_channel;
 mod profile_default;
 mod profile_test;
 mod server_inventory;
-mod service_restart;
+pub(crate) mod service_restart;
 mod signing_certificate;
-mod signing_record;
-mod signing_store;
+pub(crate) mod signing_record;
+pub(crate) mod signing_store;
 mod token_service;
 
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ impl Job {
 ///
 /// # Errors
 /// When none is named.
-fn signers(site: &Site) -> Result<Vec<&Server>, Obstacle> {
+pub(crate) fn signers(site: &Site) -> Result<Vec<&Server>, Obstacle> {
     let servers = &site.native()?.servers;
     servers.first(Duty::Asynchronous)?;
     Ok(servers.with(&SIGNERS))

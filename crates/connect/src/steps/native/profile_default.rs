@@ -25,7 +25,7 @@ impl Step for ProfileDefault {
     }
 
     async fn probe(&self, site: &Site) -> Result<Reading, Obstacle> {
-        let now = site.organization().default_profile().await.map_err(organization)?;
+        let now = site.organization_admin().default_profile().await.map_err(organization)?;
         let mail = &site.native()?.mail;
         let wanted = if mail.is_default { Some(email_server_profile::expect(site).await?.id) } else { now };
         let words = match (mail.is_default, now == wanted) {
@@ -42,6 +42,6 @@ impl Step for ProfileDefault {
 
     async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {
         let profile = before.get("profile").and_then(Value::as_str).and_then(|id| Uuid::parse_str(id).ok());
-        site.organization().set_default_profile(profile).await.map_err(organization)
+        site.organization_admin().set_default_profile(profile).await.map_err(organization)
     }
 }

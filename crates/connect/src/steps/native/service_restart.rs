@@ -35,7 +35,7 @@ fn servers(site: &Site) -> Result<Vec<&Server>, Obstacle> {
 }
 
 /// Starts the services anew on one server.
-pub(super) async fn one(server: &Server) -> Result<(), Obstacle> {
+pub(crate) async fn one(server: &Server) -> Result<(), Obstacle> {
     let answer = JOB.change(server, Mode::Apply, &json!({}), None).await?;
     match stopped(&answer) {
         None => Ok(()),
@@ -50,7 +50,7 @@ pub(super) async fn one(server: &Server) -> Result<(), Obstacle> {
 }
 
 /// Starts the services anew, one server after the other.
-pub(super) async fn all(site: &Site) -> Result<(), Obstacle> {
+pub(crate) async fn all(site: &Site) -> Result<(), Obstacle> {
     for server in servers(site)? {
         one(server).await?;
     }

@@ -49,12 +49,12 @@ async fn record(site: &Site, mode: Mode, data: &Value) -> Result<Value, Obstacle
 }
 
 /// The certificate that Dynamics signs with now.
-pub(super) async fn current(site: &Site) -> Result<Option<Certificate>, Obstacle> {
+pub(crate) async fn current(site: &Site) -> Result<Option<Certificate>, Obstacle> {
     Ok(certificate(&record(site, Mode::Probe, &json!({})).await?))
 }
 
 /// Has Dynamics sign with a certificate.
-pub(super) async fn write(site: &Site, new: &Certificate) -> Result<(), Obstacle> {
+pub(crate) async fn write(site: &Site, new: &Certificate) -> Result<(), Obstacle> {
     record(site, Mode::Apply, &told(new)).await.map(drop)
 }
 

@@ -36,7 +36,7 @@ fn wanted() -> Value {
 }
 
 /// Brings a certificate with its key to one server.
-pub(super) async fn install(server: &Server, credential: &Credential) -> Result<(), Obstacle> {
+pub(crate) async fn install(server: &Server, credential: &Credential) -> Result<(), Obstacle> {
     // For this transport only: it goes with the file through an encrypted channel and is forgotten.
     let password =
         SecretString::from(Uuid::new_v4().simple().to_string() + &Uuid::new_v4().simple().to_string());
@@ -50,7 +50,7 @@ pub(super) async fn install(server: &Server, credential: &Credential) -> Result<
 }
 
 /// Takes a certificate with its key from one server.
-pub(super) async fn remove(server: &Server, thumbprint: &str, subject: &str) -> Result<(), Obstacle> {
+pub(crate) async fn remove(server: &Server, thumbprint: &str, subject: &str) -> Result<(), Obstacle> {
     let data = json!({ "thumbprint": thumbprint, "subject": subject, "before": { "installed": false } });
     JOB.change(server, Mode::Undo, &data, None).await.map(drop)
 }

@@ -1,0 +1,414 @@
+//! Changes the certificate that Dynamics signs with, server by server, without a moment in which it has no valid one
+//! (setup.md 5.3, the S2S column).
+//!
+//! Entra ID trusts the new certificate first; then it lies on every server beside the old one; then one write to the
+//! configuration database switches, and the services are started anew one server after the other: whichever certificate
+//! a server still signs with, it is trusted. Only after Dynamics itself has opened mailboxes with the new one, and after
+//! a while, the old one goes.
+
+use std::time::Duration;
+
+use hybridge_core::trouble::{Class, Trouble};
+use hybridge_identity::{Certificate, Credential};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{Error, Result};
+use crate::{
+    Action, Journal, Obstacle, Outcome, Site, Step,
+    steps::native::{
+        dynamics_key, key_access, mailbox_test::MailboxTest, service_restart, signers, signing_record,
+        signing_store,
+    },
+};
+
+/// How far the rotation has come. Each stage tells what is done already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SigningStage {
+    /// The new certificate lies in Hybridge's folder (R1).
+    Issued,
+    /// Entra ID trusts both (R2).
+    Trusted,
+    /// It lies on every server, and the services may read its key (R3).
+    Distributed,
+    /// Entra ID had its time, and the synchronization works with the old one (R4, R5).
+    Checked,
+    /// The configuration database names the new one (R6).
+    Switched,
+    /// The services of every server were started anew (R7).
+    Restarted,
+    /// Dynamics opened mailboxes with it; both are kept for a while (R8, R9).
+    Proven,
+}
+
+impl SigningStage {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Issued => "the new certificate is made",
+            Self::Trusted => "Entra ID trusts both certificates",
+            Self::Distributed => "the new certificate is on every server, beside the old one",
+            Self::Checked => {
+                "Dynamics works with the old one, and Entra ID had its time to learn of the new one"
+            }
+            Self::Switched => "the configuration database names the new certificate",
+            Self::Restarted => "the services of every server sign with the new certificate",
+            Self::Proven => "Dynamics opened mailboxes with it; both are kept for a while",
+        }
+    }
+}
+
+/// A rotation that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningState {
+    /// How far it has come.
+    pub stage: SigningStage,
+    /// The old certificate: base64 of its DER. Public.
+    old_certificate: String,
+    /// The old certificate's thumbprint (SHA-1, hex).
+    pub old: String,
+    /// When the old certificate ends by itself.
+    pub old_ends: Timestamp,
+    /// The new certificate's thumbprint.
+    pub new: String,
+    /// The new certificate's subject.
+    pub new_subject: String,
+    /// When the new certificate ends.
+    pub new_ends: Timestamp,
+    /// When it began.
+    pub began: Timestamp,
+    /// When Entra ID was told of the new one.
+    trusted_at: Option<Timestamp>,
+    /// Until when both are kept.
+    pub keep_until: Option<Timestamp>,
+}
+
+/// How a rotation is to go.
+#[derive(Debug, Clone)]
+pub struct SigningOptions {
+    /// How many days a new certificate is valid.
+    pub days: u32,
+    /// How long both are kept after the switch, at the most.
+    pub keep: SignedDuration,
+    /// Where to stop.
+    pub until: Option<SigningStage>,
+}
+
+/// How a rotation ended for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SigningEnded {
+    /// Stopped where it was asked to.
+    Stopped(SigningState),
+    /// Both certificates are kept until then; another run removes the old one.
+    Keeping(SigningState),
+    /// The old certificate is gone.
+    Done {
+        /// The new certificate's thumbprint.
+        new: String,
+    },
+}
+
+/// A rotation of the certificate that Dynamics signs with.
+#[derive(Debug)]
+pub struct SigningRotation<'a> {
+    site: &'a Site,
+    journal: &'a mut Journal,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+fn obstacle(obstacle: Obstacle) -> Error {
+    Error::Trouble(obstacle.trouble())
+}
+
+impl<'a> SigningRotation<'a> {
+    /// A rotation, new or under way.
+    pub fn new(site: &'a Site, journal: &'a mut Journal) -> Self {
+        Self { site, journal }
+    }
+
+    fn files(&self) -> Result<&'a super::Files> {
+        Ok(&self.site.native().map_err(obstacle)?.signing.files)
+    }
+
+    /// The rotation that is under way.
+    ///
+    /// # Errors
+    /// When what was remembered of it can't be read.
+    pub fn state(&self) -> Result<Option<SigningState>> {
+        self.files()?.state_of()
+    }
+
+    /// Goes on from where an earlier run stopped, or begins. `seen` is told of every stage that is reached.
+    ///
+    /// # Errors
+    /// What stands in the way. Whatever it is, every server signs with a certificate that Entra ID trusts, and another
+    /// run goes on from there.
+    pub async fn forward(
+        &mut self,
+        options: &SigningOptions,
+        mut seen: impl FnMut(&SigningState),
+    ) -> Result<SigningEnded> {
+        let mut state = match self.state()? {
+            Some(state) => state,
+            None => self.issue(options).await?,
+        };
+        loop {
+            seen(&state);
+            if options.until == Some(state.stage) {
+                return Ok(SigningEnded::Stopped(state));
+            }
+            state = match state.stage {
+                SigningStage::Issued => self.trust(state).await?,
+                SigningStage::Trusted => self.distribute(state).await?,
+                SigningStage::Distributed => self.check(state).await?,
+                SigningStage::Checked => self.switch(state).await?,
+                SigningStage::Switched => self.restart(state).await?,
+                SigningStage::Restarted => self.prove(state, options).await?,
+                SigningStage::Proven => {
+                    let now = self.site.now();
+                    let shortened = now.checked_add(options.keep).unwrap_or(now);
+                    let until = state.keep_until.map_or(shortened, |until| until.min(shortened));
+                    if options.keep > SignedDuration::ZERO && now < until {
+                        return Ok(SigningEnded::Keeping(SigningState { keep_until: Some(until), ..state }));
+                    }
+                    return self.clean(&state).await;
+                }
+            };
+        }
+    }
+
+    /// Goes back to the old certificate. `None` when no rotation is under way.
+    ///
+    /// # Errors
+    /// What stands in the way. The old certificate is trusted all the time.
+    pub async fn back(&mut self) -> Result<Option<SigningState>> {
+        let files = self.files()?;
+        let Some(state) = self.state()? else {
+            files.forget_new()?;
+            return Ok(None);
+        };
+        if state.old_ends <= self.site.now() {
+            let what = format!("the old certificate {} ended on {}", state.old, state.old_ends);
+            let remedy =
+                "There is nothing to go back to: `hybridge certificate rotate --target native` goes on.";
+            return Err(Trouble::new(Class::Denied, what, remedy).into());
+        }
+        self.note("back", Outcome::Begun, &state)?;
+        let named = signing_record::current(self.site).await.map_err(obstacle)?;
+        if named.is_some_and(|named| named.sha1_hex() == state.new) {
+            signing_record::write(self.site, &old(&state)?).await.map_err(obstacle)?;
+            service_restart::all(self.site).await.map_err(obstacle)?;
+        }
+        if files.holds(&state.new) {
+            files.take_back()?;
+        }
+        for server in signers(self.site).map_err(obstacle)? {
+            signing_store::remove(server, &state.new, &state.new_subject).await.map_err(obstacle)?;
+        }
+        dynamics_key::distrust(self.site, &state.new).await.map_err(obstacle)?;
+        files.forget_new()?;
+        files.forget_state()?;
+        self.note("back", Outcome::Done, &state)?;
+        Ok(Some(state))
+    }
+
+    /// R1: a new certificate with a generation in its subject, so that both can lie in one store.
+    async fn issue(&mut self, options: &SigningOptions) -> Result<SigningState> {
+        let signing = &self.site.native().map_err(obstacle)?.signing;
+        let Some(old) = signing_record::current(self.site).await.map_err(obstacle)? else {
+            let remedy = "Set it up first: hybridge connect apply --target native";
+            return Err(Trouble::new(Class::Denied, "Dynamics signs with no certificate yet", remedy).into());
+        };
+        let now = self.site.now();
+        let name = format!("{}-{}", signing.name, now.strftime("%Y%m%d%H%M%S"));
+        let new = Credential::self_signed(&name, now, options.days)
+            .map_err(|error| Trouble::new(Class::Denied, error.to_string(), error.remedy()))?;
+        signing.files.keep_new(&new)?;
+        let state = SigningState {
+            stage: SigningStage::Issued,
+            old_certificate: base64_of(&old),
+            old: old.sha1_hex(),
+            old_ends: old.valid_until(),
+            new: new.certificate().sha1_hex(),
+            new_subject: new.certificate().subject().to_owned(),
+            new_ends: new.certificate().valid_until(),
+            began: now,
+            trusted_at: None,
+            keep_until: None,
+        };
+        self.reached(&state)?;
+        Ok(state)
+    }
+
+    /// R2: the collection of certificates is replaced as a whole, so it is read again, and written again where somebody
+    /// else's write went over it (setup.md 3.1, defect 5).
+    async fn trust(&mut self, mut state: SigningState) -> Result<SigningState> {
+        const TRIES: u32 = 3;
+        let new = self.files()?.new_one()?;
+        for attempt in 1..=TRIES {
+            dynamics_key::trust(self.site, new.certificate()).await.map_err(obstacle)?;
+            tokio::time::sleep(self.site.settling()).await;
+            let trusted = dynamics_key::trusted(self.site).await.map_err(obstacle)?;
+            if [&state.old, &state.new].into_iter().all(|print| trusted.contains(print)) {
+                state.trusted_at = Some(self.site.now());
+                return self.enter(state, SigningStage::Trusted);
+            }
+            if !trusted.contains(&state.old) {
+                let what = format!("Entra ID does not trust the certificate in use any more ({})", state.old);
+                let remedy = "Another tool has removed it. `hybridge certificate rotate --target native` goes on to the new one.";
+                tracing::warn!(what, remedy);
+                dynamics_key::trust(self.site, &old(&state)?).await.map_err(obstacle)?;
+            }
+            tracing::info!(attempt, "the certificates do not read as they were written");
+        }
+        let what = "Entra ID does not keep the new certificate beside the old one";
+        let remedy = "Another tool may write there at the same time. Run the same command again, it goes on from here.";
+        Err(Trouble::new(Class::Transient, what, remedy).into())
+    }
+
+    /// R3: the old one stays where it is.
+    async fn distribute(&mut self, state: SigningState) -> Result<SigningState> {
+        let new = self.files()?.new_one()?;
+        for server in signers(self.site).map_err(obstacle)? {
+            signing_store::install(server, &new).await.map_err(obstacle)?;
+            key_access::grant(server, &state.new).await.map_err(obstacle)?;
+            tracing::info!(server = server.name, "the new certificate is there, and its key can be read");
+        }
+        self.enter(state, SigningStage::Distributed)
+    }
+
+    /// R4 and R5: there is no token to try in the name of Dynamics, so time has to do; and what does not work before the
+    /// switch would be blamed on it.
+    async fn check(&mut self, state: SigningState) -> Result<SigningState> {
+        let soak = self.site.native().map_err(obstacle)?.soak;
+        if let Some(since) = state.trusted_at {
+            let left = soak - since.duration_until(self.site.now());
+            if left > SignedDuration::ZERO {
+                tracing::info!(
+                    minutes = left.as_mins() + 1,
+                    "waiting until Entra ID knows the new certificate everywhere"
+                );
+                tokio::time::sleep(left.unsigned_abs()).await;
+            }
+        }
+        if state.old_ends > self.site.now() {
+            MailboxTest.verify(self.site).await.map_err(obstacle)?;
+        }
+        self.enter(state, SigningStage::Checked)
+    }
+
+    /// R6: one write.
+    async fn switch(&mut self, state: SigningState) -> Result<SigningState> {
+        let files = self.files()?;
+        let new = if files.holds(&state.new) { files.current()? } else { files.new_one()? };
+        signing_record::write(self.site, new.certificate()).await.map_err(obstacle)?;
+        let named = signing_record::current(self.site).await.map_err(obstacle)?;
+        if named.is_none_or(|named| named.sha1_hex() != state.new) {
+            let what =
+                "the configuration database does not name the new certificate, although it was written";
+            return Err(Trouble::new(
+                Class::Transient,
+                what,
+                "Run the same command again, it goes on from here.",
+            )
+            .into());
+        }
+        if !files.holds(&state.new) {
+            files.put_in()?;
+        }
+        self.enter(state, SigningStage::Switched)
+    }
+
+    /// R7: those that were not started yet sign with the old one, which is trusted.
+    async fn restart(&mut self, state: SigningState) -> Result<SigningState> {
+        for server in signers(self.site).map_err(obstacle)? {
+            service_restart::one(server).await.map_err(obstacle)?;
+            tracing::info!(server = server.name, "its services were started anew");
+        }
+        self.enter(state, SigningStage::Restarted)
+    }
+
+    /// R8: by Dynamics itself. What fails can be taken back with one write.
+    async fn prove(&mut self, mut state: SigningState, options: &SigningOptions) -> Result<SigningState> {
+        const TRIES: u32 = 4;
+        let mut pause = Duration::from_secs(5);
+        for attempt in 1.. {
+            match MailboxTest.verify(self.site).await {
+                Ok(_) => break,
+                // Not all token servers may know the new certificate yet.
+                Err(obstacle) if attempt < TRIES => {
+                    tracing::info!(
+                        attempt,
+                        error = obstacle.trouble().what,
+                        "Dynamics does not open mailboxes yet"
+                    );
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                Err(refused) => {
+                    let trouble = refused.trouble();
+                    let remedy = format!(
+                        "{} Or go back, the old certificate is still trusted: hybridge certificate rotate --target native --back",
+                        trouble.remedy
+                    );
+                    return Err(Trouble::new(trouble.class, trouble.what, remedy).into());
+                }
+            }
+        }
+        let now = self.site.now();
+        let kept = now.checked_add(options.keep).unwrap_or(now);
+        state.keep_until = Some(kept.min(state.old_ends));
+        self.enter(state, SigningStage::Proven)
+    }
+
+    /// R10.
+    async fn clean(&mut self, state: &SigningState) -> Result<SigningEnded> {
+        self.note("clean", Outcome::Begun, state)?;
+        dynamics_key::distrust(self.site, &state.old).await.map_err(obstacle)?;
+        let subject = old(state)?.subject().to_owned();
+        for server in signers(self.site).map_err(obstacle)? {
+            signing_store::remove(server, &state.old, &subject).await.map_err(obstacle)?;
+        }
+        let files = self.files()?;
+        files.forget_old()?;
+        files.forget_state()?;
+        self.note("clean", Outcome::Done, state)?;
+        Ok(SigningEnded::Done { new: state.new.clone() })
+    }
+
+    fn enter(&mut self, mut state: SigningState, reached: SigningStage) -> Result<SigningState> {
+        state.stage = reached;
+        self.reached(&state)?;
+        Ok(state)
+    }
+
+    /// Remembered before the next thing is tried.
+    fn reached(&mut self, state: &SigningState) -> Result<()> {
+        self.files()?.keep_state_of(state)?;
+        self.note(state.stage.words(), Outcome::Done, state)
+    }
+
+    fn note(&mut self, what: &str, outcome: Outcome, state: &SigningState) -> Result<()> {
+        let (before, after) =
+            (json!({ "certificate": state.old }), json!({ "certificate": state.new, "stage": what }));
+        let at = self.site.now();
+        self.journal.add(at, "signing-rotation", (Action::Rotate, outcome), (&before, &after), "")?;
+        Ok(())
+    }
+}
+
+fn base64_of(certificate: &Certificate) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(certificate.der())
+}
+
+fn old(state: &SigningState) -> Result<Certificate> {
+    use base64::Engine;
+    let unreadable =
+        || Trouble::new(Class::Denied, "what was remembered of the old certificate can't be read", "");
+    let der =
+        base64::engine::general_purpose::STANDARD.decode(&state.old_certificate).map_err(|_| unreadable())?;
+    Certificate::from_der(der).map_err(|_| unreadable().into())
+}
