@@ -10,7 +10,7 @@ param(
 
 $ErrorActionPreference = 'Stop'
 $data = $Json | ConvertFrom-Json
-Add-PSSnapin Microsoft.Crm.PowerShell
+if (-not (Get-PSSnapin -Name Microsoft.Crm.PowerShell -ErrorAction SilentlyContinue)) { Add-PSSnapin Microsoft.Crm.PowerShell }
 
 function Get-Record { @(Get-CrmCertificate | Where-Object { "$($_.CertificateType)" -eq 'S2STokenIssuer' })[0] }
 

@@ -74,6 +74,10 @@ fn no_script_does_what_a_security_team_would_refuse() {
         for refused in REFUSED {
             assert!(!lower.contains(refused), "{name} has {refused}");
         }
+        // Several scripts of a bundle share one session, and a snap-in is added only once.
+        for line in lower.lines().filter(|line| line.contains("add-pssnapin")) {
+            assert!(line.contains("if (-not (get-pssnapin"), "{name}: {line}");
+        }
         // A request may look whether an address answers, and keeps nothing of it.
         for line in lower.lines().filter(|line| line.contains("invoke-webrequest")) {
             assert!(line.contains("-method head") && line.contains("$null ="), "{name}: {line}");

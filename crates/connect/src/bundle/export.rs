@@ -170,9 +170,26 @@ fn entries(noted: &[Noted], files: &mut BTreeMap<String, Vec<u8>>) -> Vec<Entry>
             files.insert(file, text.into_bytes());
         }
     }
+    for entry in entries.iter_mut().filter(|entry| entry.probes.is_empty()) {
+        look_too(entry, files);
+    }
     entries.sort_by_key(|entry| (place(&entry.step), entry.server.clone()));
     depend(&mut entries, &facts);
     entries
+}
+
+/// Has a script that was only to be applied look as well, with the same data: its step could not come that far before
+/// other servers had told of themselves.
+fn look_too(entry: &mut Entry, files: &mut BTreeMap<String, Vec<u8>>) {
+    let Some(applied) = entry.applies.first().and_then(|input| files.get(&input.file)) else { return };
+    let Ok(mut data) = serde_json::from_slice::<Value>(applied) else { return };
+    if let Some(fields) = data.as_object_mut() {
+        fields.remove("file");
+    }
+    let file = format!("data/{}.{}.probe.json", entry.step, entry.server);
+    let text = written(&data);
+    entry.probes.push(Input { file: file.clone(), sha256: hash(&text), secret: String::new() });
+    files.insert(file, text.into_bytes());
 }
 
 fn entry(id: String, noted: &Noted, facts: &Facts, files: &mut BTreeMap<String, Vec<u8>>) -> Entry {

@@ -5,8 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{BundleError, Bundles, Entry, Manifest, hash, host, readings::Known};
-use crate::{Action, Journal, Obstacle, Outcome, Site, Step};
+use super::{
+    BundleError, Bundles, Entry, Manifest, hash, host,
+    readings::{Known, Was},
+};
+use crate::{Action, Journal, Outcome, Reading, Site, Step};
 
 /// What the runner wrote.
 #[derive(Debug, Deserialize)]
@@ -185,8 +188,10 @@ fn keep(bundles: &Bundles, entry: &Entry, told: &Told, (who, mode): (&str, RunMo
         let old = place.map(|place| state.known.remove(place));
         let Some(value) = told.after.get(at).filter(|_| told.status != Status::Failed) else { continue };
         let mut before = old.and_then(|old| old.before);
-        if told.status == Status::Changed && matches!(mode, RunMode::Apply | RunMode::Undo) {
-            before = before.or_else(|| told.before.get(at).cloned());
+        let was = told.before.get(at).filter(|_| told.status == Status::Changed);
+        if let (Some(was), RunMode::Apply | RunMode::Undo) = (was, mode) {
+            let value = before.map_or_else(|| was.clone(), |before| before.value);
+            before = Some(Was { value, at: told.at, who: who.to_owned() });
         }
         state.known.push(Known {
             step: entry.step.clone(),
@@ -195,7 +200,6 @@ fn keep(bundles: &Bundles, entry: &Entry, told: &Told, (who, mode): (&str, RunMo
             data: probe.sha256.clone(),
             value: value.clone(),
             at: told.at,
-            who: who.to_owned(),
             before,
         });
     }
@@ -210,13 +214,11 @@ async fn settle(
 ) -> Result<(), BundleError> {
     for step in steps {
         let id = step.facts().id;
-        let pending = |known: &&Known| known.step == id && known.before.is_some();
-        let last = bundles.state().known.iter().filter(pending).max_by_key(|known| known.at).cloned();
-        let Some(Known { who, at, .. }) = last else { continue };
-        let now = match step.probe(site).await {
-            Ok(reading) => reading.now,
-            Err(Obstacle::ByHand { .. } | Obstacle::After(_) | Obstacle::Trouble(_)) => continue,
-        };
+        let last = |known: &Known| known.before.clone().filter(|_| known.step == id);
+        let last = bundles.state().known.iter().filter_map(last).max_by_key(|was| was.at);
+        let Some(Was { who, at, .. }) = last else { continue };
+        // Where it can't be read as a whole yet, it waits for another import.
+        let Ok(Reading { now, .. }) = step.probe(site).await else { continue };
         bundles.state().past = true;
         let before = step.probe(site).await.map(|reading| reading.now).unwrap_or_default();
         bundles.state().past = false;

@@ -29,10 +29,19 @@ pub(super) struct Known {
     pub(super) data: String,
     pub(super) value: Value,
     pub(super) at: Timestamp,
-    pub(super) who: String,
     /// What was there before, where that is not in the audit log yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) before: Option<Value>,
+    pub(super) before: Option<Was>,
+}
+
+/// What was on a server before it was changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Was {
+    pub(super) value: Value,
+    /// When it was changed.
+    pub(super) at: Timestamp,
+    /// Who changed it.
+    pub(super) who: String,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -115,7 +124,7 @@ impl Bundles {
             .iter()
             .find(|known| known.server == server && known.script == script && known.data == question)?;
         let mut value = match &known.before {
-            Some(before) if state.past => before.clone(),
+            Some(before) if state.past => before.value.clone(),
             _ => known.value.clone(),
         };
         grow(&mut value, known.at.duration_until(self.clock.now()).as_secs().max(0));

@@ -46,7 +46,7 @@ async fn made(folder: &Path, secret: &SecretString) -> (Bundle, Seal, Arc<Bundle
     with_pfx["pfx"] = STANDARD.encode(credential.to_pfx_in(PfxForm::Legacy, secret).unwrap()).into();
     let key = json!({ "thumbprint": certificate.sha1_hex() });
     let tenant = json!({ "organization": "contoso", "tenant": "t-1" });
-    let orders: [(&str, &'static str, &'static Script, &Value, &Value, Option<&SecretString>); 4] = [
+    let orders: [(_, _, &'static Script, _, _, Option<_>); 4] = [
         ("crm01.contoso.com", "signing-store", &STORE, &data, &with_pfx, Some(secret)),
         ("crm02.contoso.com", "signing-store", &STORE, &data, &with_pfx, Some(secret)),
         ("crm01.contoso.com", "key-access", &ACCESS, &key, &key, None),

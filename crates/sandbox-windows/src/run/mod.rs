@@ -114,9 +114,7 @@ fn run_file(path: &str, given: &[&str], stdin: String, machine: &mut Machine) ->
         None => call::Word::Value(Value::text(text)),
     };
     let words: Vec<call::Word> = given.iter().map(word).collect();
-    started(machine, stdin, |run, out| {
-        run.script_file(1, path, call::Given { words, input: None }, out)
-    })
+    started(machine, stdin, |run, out| run.script_file(1, path, call::Given { words, input: None }, out))
 }
 
 fn started(
