@@ -7,7 +7,7 @@ param(
 )
 
 $ErrorActionPreference = 'Stop'
-Add-PSSnapin Microsoft.Crm.PowerShell
+if (-not (Get-PSSnapin -Name Microsoft.Crm.PowerShell -ErrorAction SilentlyContinue)) { Add-PSSnapin Microsoft.Crm.PowerShell }
 $null = @(Get-CrmCertificate)
 @{
     servers       = @(Get-CrmServer | ForEach-Object { @{ name = $_.Name; roles = @($_.Roles | ForEach-Object { "$_" }) } })

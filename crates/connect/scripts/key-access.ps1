@@ -1,6 +1,7 @@
 # Who may read the signing certificate's private key on this server (setup.md C4).
 # The accounts are those of the asynchronous services and of the application pool of Dynamics.
 # Data: thumbprint; to undo also before (who could read it).
+# Undo takes of what was found: readers
 [CmdletBinding()]
 param(
     [Parameter(Mandatory = $true)] [ValidateSet('Probe', 'Apply', 'Undo')] [string] $Mode,

@@ -1,5 +1,6 @@
 # The tenant that an organization of the deployment belongs to (setup.md D2).
 # Data: organization (unique name), tenant; to undo also before.
+# Undo takes of what was found: tenant
 [CmdletBinding()]
 param(
     [Parameter(Mandatory = $true)] [ValidateSet('Probe', 'Apply', 'Undo')] [string] $Mode,
@@ -9,7 +10,7 @@ param(
 
 $ErrorActionPreference = 'Stop'
 $data = $Json | ConvertFrom-Json
-Add-PSSnapin Microsoft.Crm.PowerShell
+if (-not (Get-PSSnapin -Name Microsoft.Crm.PowerShell -ErrorAction SilentlyContinue)) { Add-PSSnapin Microsoft.Crm.PowerShell }
 $id = (Get-CrmOrganization -Name $data.organization).Id
 
 function Get-Tenant {

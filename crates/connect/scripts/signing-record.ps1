@@ -1,5 +1,6 @@
 # The certificate record of the deployment that server-to-server tokens are signed by (setup.md C5).
 # Data: subject, certificate (base64, public); to undo also before (subject and certificate, or nothing).
+# Undo takes of what was found: record
 [CmdletBinding()]
 param(
     [Parameter(Mandatory = $true)] [ValidateSet('Probe', 'Apply', 'Undo')] [string] $Mode,
@@ -9,7 +10,7 @@ param(
 
 $ErrorActionPreference = 'Stop'
 $data = $Json | ConvertFrom-Json
-Add-PSSnapin Microsoft.Crm.PowerShell
+if (-not (Get-PSSnapin -Name Microsoft.Crm.PowerShell -ErrorAction SilentlyContinue)) { Add-PSSnapin Microsoft.Crm.PowerShell }
 
 function Get-Record { @(Get-CrmCertificate | Where-Object { "$($_.CertificateType)" -eq 'S2STokenIssuer' })[0] }
 

@@ -24,6 +24,8 @@ pub enum Action {
     Undo,
     /// A certificate was rotated: the state that was entered.
     Rotate,
+    /// A script was run on a server by hand, as an imported result tells.
+    Import,
 }
 
 /// How far it came.
@@ -98,7 +100,7 @@ impl Changes {
 
     fn note(&self, entry: &Entry) {
         // What failed may have changed a part.
-        if entry.outcome != Outcome::Begun {
+        if entry.outcome != Outcome::Begun && entry.action != Action::Import {
             self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.step.clone(), entry.at);
         }
     }
@@ -166,9 +168,23 @@ impl Journal {
         (before, after): (&Value, &Value),
         error: &str,
     ) -> Result<(), JournalError> {
+        let who = self.who.clone();
+        self.add_of(&who, at, step, (action, outcome), (before, after), error)
+    }
+
+    /// Adds a line of what somebody else did, as they told.
+    pub(crate) fn add_of(
+        &mut self,
+        who: &str,
+        at: Timestamp,
+        step: &str,
+        (action, outcome): (Action, Outcome),
+        (before, after): (&Value, &Value),
+        error: &str,
+    ) -> Result<(), JournalError> {
         let entry = Entry {
             at,
-            who: self.who.clone(),
+            who: who.to_owned(),
             step: step.to_owned(),
             action,
             outcome,

@@ -6,6 +6,7 @@
 //! [`undo`] puts back what the [`Journal`] says was there before. A new step is one file under `steps/`.
 
 pub mod acme;
+pub mod bundle;
 pub mod catalogue;
 mod exchange;
 mod journal;

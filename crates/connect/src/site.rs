@@ -11,7 +11,12 @@ use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
 
-use crate::{Changes, Exchange, Obstacle, native::Native, rotation::Files};
+use crate::{
+    Changes, Exchange, Obstacle,
+    native::Native,
+    rotation::Files,
+    servers::{Reach, Server},
+};
 
 /// What is to be connected.
 #[derive(Debug, Clone)]
@@ -121,6 +126,15 @@ impl Site {
     /// What is to be connected.
     pub fn deployment(&self) -> &Deployment {
         &self.parts.deployment
+    }
+
+    /// The same site, with its servers reached otherwise.
+    #[must_use]
+    pub(crate) fn reached(mut self, by: impl Fn(&Server) -> Arc<dyn Reach>) -> Self {
+        if let Some(native) = &mut self.parts.deployment.native {
+            native.servers = native.servers.reached(by);
+        }
+        self
     }
 
     /// The directory, signed in as an administrator.

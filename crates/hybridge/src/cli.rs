@@ -219,6 +219,21 @@ pub(crate) enum ConnectVerb {
     },
     /// Let one mail go the whole way: put it into a mailbox, bring it into Dynamics, find it there, remove both.
     Accept(AcceptArgs),
+    /// Write a folder of scripts for the servers with reach = "bundle", to be run there by hand. Changes nothing.
+    Export {
+        /// The folder to write; it must not exist yet.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// Write the one-time password of the PFX file into this file, in place of showing it once.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+    },
+    /// Take over what the scripts of a bundle told: the results-*.json files of the servers.
+    Import {
+        /// The files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// The audit log: who changed what when, what was there before and after.
     Log,
 }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use hybridge_connect::bundle::Bundles;
 use hybridge_connect::rotation::{Files, Form, Parts};
 use hybridge_connect::{
     Changes, Deployment, Exchange, Journal, Registration, Settings, SignIn, Site, SiteParts, Tasks,
@@ -40,19 +41,26 @@ const SETTLING: Duration = Duration::from_secs(2);
 
 /// What the steps work on, as the configuration says.
 pub(crate) fn site(config: &Config, file: PathBuf, changes: Changes) -> Result<Site> {
+    with_bundles(config, file, changes).map(|(site, _)| site)
+}
+
+/// What the steps work on, and the bundles by which some of its servers are reached.
+pub(crate) fn with_bundles(config: &Config, file: PathBuf, changes: Changes) -> Result<(Site, Arc<Bundles>)> {
     let ground = Ground::of(config)?;
+    let folder = config.path(&config.connect.folder);
+    let bundles = Bundles::open(&folder.join("bundles"), ground.clock.clone())
+        .map_err(|error| Failure::new(Exit::Storage, error.to_string()).help(error.remedy()))?;
     let credential = Arc::new(wiring::credential(config)?);
     let directory = ground.graph(directory_tokens(config, &ground)?)?;
     let exchange = exchange(config, &ground)?;
     let (organization, _) = ground.organization(config, None)?;
     let administration = administration_on(config, &ground)?;
     let as_application = sign_in(&ground, &directory);
-    let folder = config.path(&config.connect.folder);
     let tasks = Tasks {
         wanted: config.connect.tasks,
         files: Files::new(folder.join("tasks.pem"), Form::Pem, folder.join("tasks")),
     };
-    Ok(Site::new(SiteParts {
+    let site = Site::new(SiteParts {
         deployment: Deployment {
             tenant: config.tenant.id,
             name: config.connect.name.clone(),
@@ -61,7 +69,7 @@ pub(crate) fn site(config: &Config, file: PathBuf, changes: Changes) -> Result<S
             permissions: config.connect.permissions.clone(),
             tasks,
             notification_url: config.console.notification_url.clone(),
-            native: native::native(config, &ground)?,
+            native: native::native(config, &ground, &bundles)?,
         },
         directory,
         exchange,
@@ -72,7 +80,8 @@ pub(crate) fn site(config: &Config, file: PathBuf, changes: Changes) -> Result<S
         clock: ground.clock,
         changes,
         settling: SETTLING,
-    }))
+    });
+    Ok((site, bundles))
 }
 
 /// The organization, signed in as the administrator that the configuration names.

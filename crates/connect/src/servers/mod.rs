@@ -115,6 +115,11 @@ pub trait Reach: Send + Sync + fmt::Debug {
     /// # Errors
     /// When the server can't be reached, refuses the sign-in, or the script failed: in words that name the server.
     async fn run(&self, server: &str, order: Order<'_>) -> Result<Value, Obstacle>;
+
+    /// Whether a person carries orders there, in a bundle.
+    fn by_hand(&self) -> bool {
+        false
+    }
 }
 
 /// The servers of a deployment.
@@ -132,6 +137,13 @@ impl Servers {
     /// All of them.
     pub fn all(&self) -> &[Server] {
         &self.all
+    }
+
+    /// The same servers, reached otherwise.
+    #[must_use]
+    pub fn reached(&self, by: impl Fn(&Server) -> Arc<dyn Reach>) -> Self {
+        let reached = |server: &Server| Server { reach: by(server), ..server.clone() };
+        Self { all: self.all.iter().map(reached).collect() }
     }
 
     /// Those that have one of the duties.

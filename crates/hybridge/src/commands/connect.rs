@@ -19,6 +19,8 @@ use crate::{
     trust,
 };
 
+use super::bundle;
+
 /// Plans, applies, proves or takes back.
 pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> Result<Exit> {
     if let ConnectVerb::Explain { text, machine } = &args.verb {
@@ -33,13 +35,17 @@ pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> 
     }
     let steps = chosen(args.target, &args.step)?;
     let work = Work { config: &config, file, steps: &steps, target: args.target, output };
-    match args.verb.clone() {
-        ConnectVerb::Plan { details } => work.plan(details).await,
+    match &args.verb {
+        ConnectVerb::Plan { details } => work.plan(*details).await,
         ConnectVerb::Apply { dry_run: true } => work.plan(false).await,
         ConnectVerb::Apply { dry_run: false } => work.apply().await,
         ConnectVerb::Verify => work.verify().await,
         ConnectVerb::Undo { dry_run: true, .. } => work.undo_plan(),
-        ConnectVerb::Undo { dry_run: false, force } => work.undo(force).await,
+        ConnectVerb::Undo { dry_run: false, force } => work.undo(*force).await,
+        ConnectVerb::Export { to, password_file } => {
+            bundle::export(&config, file, (&steps, args.target), (to, password_file.as_deref()), output).await
+        }
+        ConnectVerb::Import { files } => bundle::import(&config, file, files, output).await,
         ConnectVerb::Accept(_) | ConnectVerb::Log | ConnectVerb::Explain { .. } => Ok(Exit::Done),
     }
 }
@@ -320,6 +326,7 @@ fn log(config: &Config, steps: &[String], output: Output) -> Result<Exit> {
             Action::Apply => "apply",
             Action::Undo => "undo",
             Action::Rotate => "rotate",
+            Action::Import => "by hand",
         };
         let outcome = match entry.outcome {
             Outcome::Begun => "begun",

@@ -3,6 +3,7 @@
 pub(crate) mod accept;
 pub(crate) mod acme;
 pub(crate) mod bench;
+mod bundle;
 pub(crate) mod certificate;
 pub(crate) mod check;
 pub(crate) mod completions;

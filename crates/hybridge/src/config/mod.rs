@@ -302,6 +302,8 @@ pub(crate) enum ReachName {
     Winrm,
     /// PowerShell on this machine.
     Here,
+    /// A folder of scripts that a person carries there.
+    Bundle,
 }
 
 impl Config {

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use hybridge_connect::{
+    bundle::{Bundles, ByBundle},
     native::{self, Adfs, Mail, Native, Signing},
     rotation::{Files, Form},
     servers::{Here, Reach, Server, Servers, Through, Winrm},
@@ -19,11 +20,11 @@ use crate::{
 };
 
 /// As the configuration says; `None` where it says nothing.
-pub(super) fn native(config: &Config, ground: &Ground) -> Result<Option<Native>> {
+pub(super) fn native(config: &Config, ground: &Ground, bundles: &Arc<Bundles>) -> Result<Option<Native>> {
     let cloud = &ground.cloud;
     let Some(section) = config.native.as_ref() else { return Ok(None) };
     let metadata = section.token_metadata.as_ref().map(ToString::to_string);
-    let servers = section.servers.iter().map(|server| self::server(config, ground, section, server));
+    let servers = section.servers.iter().map(|server| self::server(config, ground, section, server, bundles));
     let servers = servers.collect::<Result<Vec<Server>>>()?;
     Ok(Some(Native {
         organization: section.organization.clone(),
@@ -95,10 +96,17 @@ fn signing(config: &Config, section: &NativeConfig) -> Result<Signing> {
     })
 }
 
-fn server(config: &Config, ground: &Ground, section: &NativeConfig, server: &ServerConfig) -> Result<Server> {
+fn server(
+    config: &Config,
+    ground: &Ground,
+    section: &NativeConfig,
+    server: &ServerConfig,
+    bundles: &Arc<Bundles>,
+) -> Result<Server> {
     let reach: Arc<dyn Reach> = match server.reach {
         ReachName::Here => Arc::new(Through(Here::new(&section.powershell))),
         ReachName::Winrm => Arc::new(Through(winrm(config, ground, section, server)?)),
+        ReachName::Bundle => Arc::new(ByBundle(bundles.clone())),
     };
     Ok(Server { name: server.name.clone(), duties: server.duties.clone(), reach })
 }

@@ -44,6 +44,14 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("ConvertTo-SecureString", Shell, "String | AsPlainText? Force?", secure_string),
     cmdlet!("New-TimeSpan", Shell, "Start End | Days Hours Minutes Seconds", time_span),
     cmdlet!("hostname", Shell, "", hostname),
+    cmdlet!("Read-Host", Shell, "Prompt | AsSecureString?", read_host),
+    cmdlet!(
+        "Start-Transcript",
+        Shell,
+        "Path | LiteralPath IncludeInvocationHeader? NoClobber? Force? Append?",
+        start_transcript
+    ),
+    cmdlet!("Stop-Transcript", Shell, "", quiet),
 ];
 
 fn write_output(_: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
@@ -90,6 +98,7 @@ fn out_string(_: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
 
 fn join_path(_: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     let (path, child) = (call.text("Path").unwrap_or_default(), call.text("ChildPath").unwrap_or_default());
+    let child = child.replace('/', "\\");
     Ok(vec![Value::text(format!("{}\\{}", path.trim_end_matches('\\'), child.trim_start_matches('\\')))])
 }
 
@@ -283,4 +292,22 @@ fn time_span(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
 
 fn hostname(run: &mut Run<'_>, _: &Call) -> Ran<Vec<Value>> {
     Ok(vec![Value::text(&run.machine.name)])
+}
+
+/// What a person would type is the next line of the standard input.
+fn read_host(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    let typed = run.read_line();
+    Ok(vec![if call.on("AsSecureString") {
+        Value::Secure(Rc::new(std::cell::RefCell::new(typed)))
+    } else {
+        Value::text(typed)
+    }])
+}
+
+/// Only the head of the transcript: what the script writes is on the standard output.
+fn start_transcript(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    let path = call.text("Path").or_else(|| call.text("LiteralPath")).unwrap_or_default();
+    let head = format!("Windows PowerShell transcript start\r\nMachine: {}\r\n", run.machine.name);
+    run.machine.files.insert(path.clone(), head.into_bytes());
+    Ok(vec![Value::text(format!("Transcript started, output file is {path}"))])
 }

@@ -94,6 +94,11 @@ impl Run<'_> {
             let arguments = values_only(&given);
             return self.invoke(&block, given.words, arguments, given.input.as_deref());
         }
+        if name.to_ascii_lowercase().ends_with(".ps1") {
+            let mut out = Vec::new();
+            self.script_file(line, name, given, &mut out)?;
+            return Ok(out);
+        }
         let Some(cmdlet) = cmdlets::find(name) else {
             return unknown(line, format!("the command {name}"));
         };
@@ -182,7 +187,7 @@ impl Run<'_> {
         Ok(out)
     }
 
-    fn bind(&mut self, block: &Block, words: Vec<Word>, input: Option<&[Value]>) -> Ran<()> {
+    pub(super) fn bind(&mut self, block: &Block, words: Vec<Word>, input: Option<&[Value]>) -> Ran<()> {
         let mut bound: Vec<String> = Vec::new();
         let mut rest = Vec::new();
         let mut words = words.into_iter().peekable();

@@ -44,7 +44,8 @@ pub fn run(script: &str, stdin_json: &serde_json::Value, machine: &mut Machine) 
 }
 
 /// Runs `powershell.exe` with these arguments and this text on its standard input: `-EncodedCommand` with the script in
-/// base64, or `-Command -` with the script on the standard input.
+/// base64, `-Command -` with the script on the standard input, or `-File` with a script among the machine's files and its
+/// parameters.
 pub fn powershell(arguments: &[&str], stdin: &str, machine: &mut Machine) -> Ended {
     let refused = |what: &str| Ended {
         stdout: String::new(),
@@ -70,6 +71,11 @@ pub fn powershell(arguments: &[&str], stdin: &str, machine: &mut Machine) -> End
                     ),
                 };
             }
+            "-file" => {
+                let path = words.next().copied().unwrap_or_default();
+                let given: Vec<&str> = words.copied().collect();
+                return run_file(path, &given, stdin.to_owned(), machine);
+            }
             "-command" | "-c" if words.next() == Some(&"-") => {
                 return run_text(stdin, String::new(), machine);
             }
@@ -94,6 +100,28 @@ fn run_text(script: &str, stdin: String, machine: &mut Machine) -> Ended {
         stderr: format!("emulator: line {line}: {what}\n"),
         exit: EMULATOR,
     };
+    let block = match script::read(script) {
+        Ok(block) => block,
+        Err(error) => return emulator(error.line, &error.what),
+    };
+    started(machine, stdin, |run, out| run.program(&block, out))
+}
+
+/// `-File`: words that begin with a hyphen are names of parameters.
+fn run_file(path: &str, given: &[&str], stdin: String, machine: &mut Machine) -> Ended {
+    let word = |text: &&str| match text.strip_prefix('-') {
+        Some(name) => call::Word::Name(name.to_owned(), None),
+        None => call::Word::Value(Value::text(text)),
+    };
+    let words: Vec<call::Word> = given.iter().map(word).collect();
+    started(machine, stdin, |run, out| run.script_file(1, path, call::Given { words, input: None }, out))
+}
+
+fn started(
+    machine: &mut Machine,
+    stdin: String,
+    begin: impl FnOnce(&mut Run<'_>, &mut Vec<Value>) -> Ran<()>,
+) -> Ended {
     if machine.faults.down {
         return Ended {
             stdout: String::new(),
@@ -101,13 +129,9 @@ fn run_text(script: &str, stdin: String, machine: &mut Machine) -> Ended {
             exit: 1,
         };
     }
-    let block = match script::read(script) {
-        Ok(block) => block,
-        Err(error) => return emulator(error.line, &error.what),
-    };
     let mut run = Run::new(machine, stdin);
     let mut out = Vec::new();
-    let ended = run.program(&block, &mut out);
+    let ended = begin(&mut run, &mut out);
     let mut exit = run.write(&out);
     match ended {
         Ok(()) | Err(Flow::Return | Flow::Break | Flow::Continue) => {}
@@ -142,6 +166,8 @@ pub(crate) struct Run<'m> {
     /// The errors so far, the newest first.
     errors: Vec<Value>,
     pub(crate) modules: Vec<String>,
+    /// The script files that are being run, the innermost last.
+    files: Vec<String>,
 }
 
 impl<'m> Run<'m> {
@@ -164,6 +190,7 @@ impl<'m> Run<'m> {
             line: 1,
             errors: Vec::new(),
             modules: Vec::new(),
+            files: Vec::new(),
         }
     }
 
@@ -209,6 +236,60 @@ impl<'m> Run<'m> {
         ));
     }
 
+    /// Runs a script among the machine's files, in a scope of its own. `exit` ends that script, with its output.
+    pub(crate) fn script_file(
+        &mut self,
+        line: usize,
+        path: &str,
+        given: call::Given,
+        out: &mut Vec<Value>,
+    ) -> Ran<()> {
+        let found = self.machine.files.iter().find(|(known, _)| known.eq_ignore_ascii_case(path));
+        let Some((path, bytes)) = found else {
+            return failed(
+                "System.Management.Automation.CommandNotFoundException",
+                format!(
+                    "The term '{path}' is not recognized as the name of a cmdlet, function, script file, or operable program."
+                ),
+            );
+        };
+        let (path, text) = (path.clone(), String::from_utf8_lossy(bytes).into_owned());
+        let block = match script::read(text.trim_start_matches('\u{feff}')) {
+            Ok(block) => Rc::new(block),
+            Err(error) => {
+                return flow::unknown(line, format!("line {} of {path}: {}", error.line, error.what));
+            }
+        };
+        let outer = self.functions.clone();
+        self.files.push(path);
+        self.scopes.push(Names::default());
+        let depth = self.scopes.len();
+        let ended = self
+            .bind(&block, given.words, given.input.as_deref())
+            .and_then(|()| self.statements(&block.begin, out))
+            .and_then(|()| self.statements(&block.end, out));
+        self.scopes.truncate(depth - 1);
+        self.line = line;
+        self.files.pop();
+        let ended = match ended {
+            Err(Flow::Return) => Ok(()),
+            Err(Flow::Exit(code)) if !self.files.is_empty() => {
+                self.set_variable("script:LASTEXITCODE", Value::Int(code.into()))
+            }
+            other => other,
+        };
+        self.functions = outer;
+        ended
+    }
+
+    /// The next line of the standard input.
+    pub(crate) fn read_line(&mut self) -> String {
+        let text = self.stdin.take().unwrap_or_default();
+        let (line, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        self.stdin = Some(rest.to_owned());
+        line.trim_end_matches('\r').to_owned()
+    }
+
     /// The standard input, which can be read once.
     pub(crate) fn read_stdin(&mut self) -> String {
         self.stdin.take().unwrap_or_default()
@@ -237,7 +318,11 @@ impl<'m> Run<'m> {
             "error" => return Ok(Value::array(self.errors.clone())),
             "executioncontext" => return Ok(self.execution_context()),
             "psversiontable" => return Ok(version_table()),
-            "psscriptroot" | "pscommandpath" => return Ok(Value::text("")),
+            "pscommandpath" => return Ok(Value::text(self.files.last().map_or("", String::as_str))),
+            "psscriptroot" => {
+                let folder = self.files.last().and_then(|path| path.rsplit_once('\\'));
+                return Ok(Value::text(folder.map_or("", |(folder, _)| folder)));
+            }
             _ => {}
         }
         if let Some((drive, name)) = name.split_once(':')

@@ -29,6 +29,10 @@ impl Run<'_> {
                 Value::text(String::from_utf8_lossy(&statics::bytes(line, &first())?))
             }
             ("Encoding", "getbytes") => Value::Bytes(std::rc::Rc::new(text(0).into_bytes())),
+            ("SHA256CryptoServiceProvider", "computehash") => {
+                let hash = <sha2::Sha256 as sha2::Digest>::digest(statics::bytes(line, &first())?);
+                Value::Bytes(std::rc::Rc::new(hash.to_vec()))
+            }
             ("WindowsPrincipal", "isinrole") => Value::Bool(!self.machine.faults.not_elevated),
             ("NTAccount", "translate") => of.clone(),
             ("Guid", "equals") => Value::Bool(of.show().eq_ignore_ascii_case(&text(0))),

@@ -155,6 +155,19 @@ impl Run<'_> {
                     );
                 }
             },
+            ("io.file", "readalltext") => match self.machine.files.get(&text(0)) {
+                Some(bytes) => Value::text(String::from_utf8_lossy(bytes).trim_start_matches('\u{feff}')),
+                None => {
+                    return failed(
+                        "System.IO.FileNotFoundException",
+                        format!("Could not find file '{}'.", text(0)),
+                    );
+                }
+            },
+            ("bitconverter", "tostring") => {
+                let bytes = bytes(line, &first())?;
+                Value::text(bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join("-"))
+            }
             ("io.file", "exists") => Value::Bool(self.machine.files.contains_key(&text(0))),
             ("io.file", "delete") => {
                 self.machine.files.remove(&text(0));
@@ -171,6 +184,15 @@ impl Run<'_> {
             ("math", "max") => {
                 if operators::order(&first(), arguments.get(1).unwrap_or(&Value::Null), true)
                     .is_some_and(std::cmp::Ordering::is_lt)
+                {
+                    arguments.get(1).cloned().unwrap_or(Value::Null)
+                } else {
+                    first()
+                }
+            }
+            ("math", "min") => {
+                if operators::order(&first(), arguments.get(1).unwrap_or(&Value::Null), true)
+                    .is_some_and(std::cmp::Ordering::is_gt)
                 {
                     arguments.get(1).cloned().unwrap_or(Value::Null)
                 } else {
@@ -251,6 +273,9 @@ impl Run<'_> {
                 let account =
                     if arguments.len() == 2 { format!("{}\\{}", text(0), text(1)) } else { text(0) };
                 identity(&account)
+            }
+            "security.cryptography.sha256cryptoserviceprovider" => {
+                Value::known("System.Security.Cryptography.SHA256CryptoServiceProvider", [])
             }
             "securestring" => Value::Secure(Rc::new(std::cell::RefCell::new(text(0)))),
             "pscustomobject" => Value::custom(Names::default()),
