@@ -249,9 +249,9 @@ fn native(access: &Access) -> String {
     let (name, domain) = (hybridge_sandbox::organization::Organization::UNIQUE_NAME, domain(access));
     let own = format!("https://{name}.{domain}/");
     let identifiers = [format!("https://auth.{domain}/"), own.clone(), format!("https://dev.{domain}/")];
-    text += &format!(
+    text.extend([format!(
         "\n[native.adfs]\norganization = {own:?}\nidentifiers = {identifiers:?}\noutlook_app = \"{today}\"\n"
-    );
+    )]);
     text
 }
 
