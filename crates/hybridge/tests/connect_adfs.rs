@@ -25,10 +25,17 @@ fn configuration(sandbox: &Sandbox) -> PathBuf {
     sandbox.folder().join("hybridge.toml")
 }
 
-/// Adds the section, with more lines of its own.
-fn ask_for_adfs(sandbox: &Sandbox, more: &str) {
+/// Takes the section away.
+fn ask_for_nothing(sandbox: &Sandbox) -> String {
     let text = fs::read_to_string(configuration(sandbox)).unwrap();
     let text = text.split("\n[native.adfs]").next().unwrap_or_default().to_owned();
+    fs::write(configuration(sandbox), &text).unwrap();
+    text
+}
+
+/// Writes the section, with more lines of its own.
+fn ask_for_adfs(sandbox: &Sandbox, more: &str) {
+    let text = ask_for_nothing(sandbox);
     let section = format!(
         "\n[native.adfs]\norganization = \"https://contoso.lindhagen.test\"\nidentifiers = [\"{AUTH}\", \
          \"https://contoso.lindhagen.test/\", \"https://dev.lindhagen.test/\"]\n{more}\n"
@@ -77,6 +84,7 @@ fn browser(sandbox: &Sandbox, control: &Control, client: &str, back: &str) -> St
 fn ad_fs_learns_of_the_apps_and_forgets_them_again() {
     let sandbox = Sandbox::with_two_adfs("adfs");
     let control = Control::of(&sandbox);
+    ask_for_nothing(&sandbox);
     let not_asked = shown(&sandbox, "plan", &STEPS);
     assert_eq!(not_asked.code, 0, "{not_asked:#?}");
     assert_eq!(not_asked.stdout.matches("no [native.adfs]").count(), 7, "{not_asked:#?}");

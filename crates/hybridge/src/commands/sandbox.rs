@@ -219,6 +219,12 @@ fn configuration(access: &Access) -> String {
     rendered + &native(access)
 }
 
+/// The domain of the servers.
+fn domain(access: &Access) -> &str {
+    let first = access.servers.first();
+    first.and_then(|server| server.name.split_once('.')).map_or("", |(_, domain)| domain)
+}
+
 /// The section about Dynamics' own synchronization and its servers.
 fn native(access: &Access) -> String {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -228,11 +234,7 @@ fn native(access: &Access) -> String {
          backup = \"{today}\"\nsoak_minutes = 0\nprocess_email_from = \"{today}T00:00:00Z\"\n",
         hybridge_sandbox::organization::Organization::UNIQUE_NAME,
         access.server_account,
-        access
-            .servers
-            .first()
-            .and_then(|server| server.name.split_once('.'))
-            .map_or("", |(_, domain)| domain),
+        domain(access),
     );
     let servers = access.servers.iter().map(|server| {
         format!(
@@ -243,6 +245,13 @@ fn native(access: &Access) -> String {
         )
     });
     text.extend(servers);
+    // The names that the sandbox's relying party has; the App for Outlook counts as handed out.
+    let (name, domain) = (hybridge_sandbox::organization::Organization::UNIQUE_NAME, domain(access));
+    let own = format!("https://{name}.{domain}/");
+    let identifiers = [format!("https://auth.{domain}/"), own.clone(), format!("https://dev.{domain}/")];
+    text.extend([format!(
+        "\n[native.adfs]\norganization = {own:?}\nidentifiers = {identifiers:?}\noutlook_app = \"{today}\"\n"
+    )]);
     text
 }
 
