@@ -171,7 +171,7 @@ pub(crate) enum TargetName {
     Native,
 }
 
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct AcceptArgs {
     /// The mailbox, by address or name; the first one that takes part where none is named.
     #[arg(long, value_name = "MAILBOX")]
@@ -184,7 +184,7 @@ pub(crate) struct AcceptArgs {
     pub(crate) dry_run: bool,
 }
 
-#[derive(Debug, Clone, Subcommand)]
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum ConnectVerb {
     /// What is there and what would be changed. Changes nothing.
     Plan {
@@ -208,6 +208,14 @@ pub(crate) enum ConnectVerb {
         /// Put it back although somebody else changed it since.
         #[arg(long)]
         force: bool,
+    },
+    /// What an error of Dynamics, its servers, Entra ID or Exchange means, and what to do.
+    Explain {
+        /// The error's text, as it was read.
+        text: String,
+        /// The machine that it came from.
+        #[arg(long, default_value = "")]
+        machine: String,
     },
     /// Let one mail go the whole way: put it into a mailbox, bring it into Dynamics, find it there, remove both.
     Accept(AcceptArgs),
@@ -294,7 +302,7 @@ pub(crate) struct RotateArgs {
     /// How many days both certificates are kept after the switch; 0 removes the old one at once.
     #[arg(long, default_value_t = 7)]
     pub(crate) keep_days: u32,
-    /// How many days the new certificate is valid; 365 where neither this nor [native] certificate_days says.
+    /// How many days the new certificate is valid; 365, or what the section native of the configuration says.
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=3650))]
     pub(crate) days: Option<u32>,
     /// Stop when this is reached; another run goes on from there.

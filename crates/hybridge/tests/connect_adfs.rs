@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, thread, time::Duration};
 
 use serde_json::{Value, json};
 use support::{Control, Ended, Sandbox, run};
@@ -55,6 +55,11 @@ fn asked(sandbox: &Sandbox, verb: &str, steps: &[&str]) -> (i32, Value) {
     (ended.code, answer)
 }
 
+/// When AD FS was started on a server.
+fn started(windows: &Value, server: &str) -> jiff::Timestamp {
+    windows["machines"][server]["services"]["adfssrv"]["started"].as_str().unwrap().parse().unwrap()
+}
+
 /// What AD FS answers to a browser that comes with a client's request.
 fn browser(sandbox: &Sandbox, control: &Control, client: &str, back: &str) -> String {
     let mut url: Url = sandbox.text("adfs").parse().unwrap();
@@ -65,12 +70,12 @@ fn browser(sandbox: &Sandbox, control: &Control, client: &str, back: &str) -> St
         ("redirect_uri", back),
         ("resource", AUTH),
     ]);
-    control.text(&url)
+    control.page(&url)
 }
 
 #[test]
 fn ad_fs_learns_of_the_apps_and_forgets_them_again() {
-    let sandbox = Sandbox::unconnected("adfs");
+    let sandbox = Sandbox::with_two_adfs("adfs");
     let control = Control::of(&sandbox);
     let not_asked = shown(&sandbox, "plan", &STEPS);
     assert_eq!(not_asked.code, 0, "{not_asked:#?}");
@@ -93,6 +98,10 @@ fn ad_fs_learns_of_the_apps_and_forgets_them_again() {
     let back = "urn:ietf:wg:oauth:2.0:oob";
     assert!(browser(&sandbox, &control, PHONES, back).contains("MSIS9223"), "no client yet");
 
+    // Services that were started in the same two seconds as a change count as started since.
+    while started(&before, "ADFS02").duration_until(jiff::Timestamp::now()).as_secs() < 4 {
+        thread::sleep(Duration::from_millis(100));
+    }
     let (code, report) = asked(&sandbox, "apply", &STEPS);
     assert_eq!(code, 0, "{report}");
     let changed = ["forms-sign-in", "oauth-provider", "adfs-clients", "adfs-permissions", "adfs-restart"];
@@ -101,6 +110,9 @@ fn ad_fs_learns_of_the_apps_and_forgets_them_again() {
     assert!(!answer.contains("MSIS9223") && !answer.contains("MSIS9605"), "{answer}");
     let after = control.get("windows");
     assert_eq!(after["deployment"]["oauthEnabled"], true, "{after}");
+    for server in ["ADFS01", "ADFS02"] {
+        assert!(started(&after, server) > started(&before, server), "{server} was not started anew: {after}");
+    }
 
     let (code, report) = asked(&sandbox, "apply", &STEPS);
     assert_eq!((code, &report["changed"]), (0, &json!([])), "{report}");
@@ -124,7 +136,13 @@ fn a_token_signing_certificate_that_rolled_over_is_told_with_what_to_do() {
     assert!(plan.stdout.contains("ok       relying-party"), "{plan:#?}");
     control.put("windows", &json!({ "ADFS01": { "rollSigning": true } }));
     let plan = shown(&sandbox, "plan", &["relying-party"]);
-    for words in ["by hand  relying-party", "ID4175", "Configure Claims-Based Authentication", "iisreset", "CRM01"] {
+    for words in [
+        "by hand  relying-party",
+        "ID4175",
+        "Configure Claims-Based Authentication",
+        "iisreset",
+        "crm01.lindhagen.test",
+    ] {
         assert!(plan.stdout.contains(words), "{words:?} is missing in {}", plan.stdout);
     }
     // The administrator does as he is told.

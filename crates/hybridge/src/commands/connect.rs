@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hybridge_connect::{
     Action, Difference, Entry, Event, Facts, Goal, Journal, Line, Observer, Outcome, Plan, Report, Site,
-    Step, Verdict, steps_of,
+    Step, Verdict, catalogue, steps_of,
 };
 use hybridge_core::trouble::{Class, Trouble};
 use serde_json::{Value, json};
@@ -21,6 +21,9 @@ use crate::{
 
 /// Plans, applies, proves or takes back.
 pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> Result<Exit> {
+    if let ConnectVerb::Explain { text, machine } = &args.verb {
+        return Ok(explain(text, machine, output));
+    }
     if let ConnectVerb::Accept(args) = &args.verb {
         return accept(file, args, output).await;
     }
@@ -30,15 +33,30 @@ pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> 
     }
     let steps = chosen(args.target, &args.step)?;
     let work = Work { config: &config, file, steps: &steps, target: args.target, output };
-    match args.verb {
-        ConnectVerb::Accept(_) | ConnectVerb::Log => Ok(Exit::Done),
+    match args.verb.clone() {
         ConnectVerb::Plan { details } => work.plan(details).await,
         ConnectVerb::Apply { dry_run: true } => work.plan(false).await,
         ConnectVerb::Apply { dry_run: false } => work.apply().await,
         ConnectVerb::Verify => work.verify().await,
         ConnectVerb::Undo { dry_run: true, .. } => work.undo_plan(),
         ConnectVerb::Undo { dry_run: false, force } => work.undo(force).await,
+        ConnectVerb::Accept(_) | ConnectVerb::Log | ConnectVerb::Explain { .. } => Ok(Exit::Done),
     }
+}
+
+/// What an error that somebody read somewhere means.
+fn explain(text: &str, machine: &str, output: Output) -> Exit {
+    let Some(known) = catalogue::find(text) else {
+        output.line("This text is not in the catalogue of known failures.");
+        output.line("hybridge connect plan and verify (with --target native for Dynamics' own synchronization) look at everything.");
+        output.json(&json!({ "known": false }));
+        return Exit::WithTroubles;
+    };
+    let remedy = known.remedy(machine);
+    output.line(format!("It means: {}.", known.means));
+    output.line(format!("What to do: {remedy}"));
+    output.json(&json!({ "known": true, "means": known.means, "remedy": remedy }));
+    Exit::Done
 }
 
 /// A command's work.

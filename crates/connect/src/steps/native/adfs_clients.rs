@@ -80,7 +80,7 @@ pub(super) async fn wanted(site: &Site, adfs: &Adfs) -> Result<Vec<Registered>, 
                 &["app://5d3e90d6-aa8e-48a8-8f2c-58b45cc67315/"],
             ),
             AdfsClient::OutlookApp => {
-                let id = site.organization().settings().await.map_err(organization)?.id.0;
+                let id = site.organization_admin().settings().await.map_err(organization)?.id.0;
                 Registered {
                     id: id.to_string(),
                     name: "Dynamics 365 App for Outlook",

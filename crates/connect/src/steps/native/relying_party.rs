@@ -60,11 +60,11 @@ fn rolled(primary: &str, deployment: &str, web: &[&str], says: &str) -> Obstacle
     }
 }
 
-fn wrong(site: &Site, adfs: &Adfs, found: &Value) -> Result<Option<Obstacle>, Obstacle> {
-    let server = &site.native()?.servers.first(Duty::Adfs)?.name;
+/// What is not as it is to be on AD FS, as its primary server tells it.
+fn wrong(server: &str, adfs: &Adfs, found: &Value) -> Option<Obstacle> {
     let trusts = found.get("trusts").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let Some(trust) = trusts.iter().max_by_key(|trust| texts(trust, "identifiers").len()) else {
-        return Ok(Some(Obstacle::ByHand {
+        return Some(Obstacle::ByHand {
             what: format!("{server}: AD FS has no relying party for {}", adfs.identifiers.join(", ")),
             how: format!(
                 "On {server}: Add-AdfsRelyingPartyTrust -Name \"Dynamics 365 IFD\" -MetadataUrl \
@@ -72,7 +72,7 @@ fn wrong(site: &Site, adfs: &Adfs, found: &Value) -> Result<Option<Obstacle>, Ob
                  SID, Windows account name to Name.",
                 adfs.identifiers.first().map(|one| one.trim_end_matches('/')).unwrap_or_default()
             ),
-        }));
+        });
     };
     let name = text(trust, "name");
     let known: Vec<String> =
@@ -80,7 +80,7 @@ fn wrong(site: &Site, adfs: &Adfs, found: &Value) -> Result<Option<Obstacle>, Ob
     let missing: Vec<&str> =
         adfs.identifiers.iter().map(String::as_str).filter(|one| !known.contains(&plain(one))).collect();
     if !missing.is_empty() {
-        return Ok(Some(Obstacle::ByHand {
+        return Some(Obstacle::ByHand {
             what: format!(
                 "{server}: the relying party {name:?} lacks the identifiers {}",
                 missing.join(", ")
@@ -89,23 +89,23 @@ fn wrong(site: &Site, adfs: &Adfs, found: &Value) -> Result<Option<Obstacle>, Ob
                 "On {server}: Update-AdfsRelyingPartyTrust -TargetName \"{name}\" reads them from the metadata of Dynamics. If your \
                  deployment uses other names, write them as identifiers under [native.adfs]."
             ),
-        }));
+        });
     }
     if trust.get("enabled").and_then(Value::as_bool) != Some(true) {
-        return Ok(Some(Obstacle::ByHand {
+        return Some(Obstacle::ByHand {
             what: format!("{server}: the relying party {name:?} is disabled"),
             how: format!("On {server}: Enable-AdfsRelyingPartyTrust -TargetName \"{name}\""),
-        }));
+        });
     }
     let rules = text(trust, "rules").to_lowercase();
     let lost: Vec<&str> =
         CLAIMS.into_iter().filter(|(claim, _)| !rules.contains(claim)).map(|(_, title)| title).collect();
-    Ok((!lost.is_empty()).then(|| Obstacle::ByHand {
+    (!lost.is_empty()).then(|| Obstacle::ByHand {
         what: format!("{server}: the relying party {name:?} lacks the rules: {}", lost.join(", ")),
         how: format!(
             "On {server}, AD FS Management, Relying Party Trusts, {name}, Edit Claim Issuance Policy: add these rules."
         ),
-    }))
+    })
 }
 
 #[async_trait]
@@ -121,7 +121,7 @@ impl Step for RelyingParty {
         let job = Job { step: FACTS.id, script: &SCRIPT };
         let data = json!({ "identifiers": adfs.identifiers });
         let found = job.probe([primary], &data).await?.remove(&primary.name).unwrap_or_default();
-        if let Some(obstacle) = wrong(site, adfs, &found)? {
+        if let Some(obstacle) = wrong(&primary.name, adfs, &found) {
             return Err(obstacle);
         }
         let signing = found.get("signing").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -137,7 +137,7 @@ impl Step for RelyingParty {
             let says = format!("[native.adfs] signing says {known}");
             return Err(rolled(thumbprint, deployment, &web, &says));
         }
-        if let Err(error) = site.organization().who_am_i().await
+        if let Err(error) = site.organization_admin().who_am_i().await
             && error.to_string().contains("ID4175")
         {
             return Err(rolled(
@@ -157,5 +157,57 @@ impl Step for RelyingParty {
             None => "as it is to be".to_owned(),
         };
         Ok(Reading { now: found.clone(), wanted: found, words })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: &str = "c:[Type == \"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn\"] => issue(claim = c); \
+                         c:[Type == \"http://schemas.microsoft.com/ws/2008/06/identity/claims/primarysid\"] => issue(claim = c); \
+                         c:[Type == \"http://schemas.microsoft.com/ws/2008/06/identity/claims/windowsaccountname\"] => issue(Type = \
+                         \"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name\", Value = c.Value);";
+
+    fn told(identifiers: &[&str], enabled: bool, rules: &str) -> String {
+        let adfs = Adfs {
+            identifiers: ["https://auth.contoso.com/", "https://org.contoso.com/"]
+                .map(str::to_owned)
+                .to_vec(),
+            organization: "https://org.contoso.com".to_owned(),
+            clients: Vec::new(),
+            outlook_app: None,
+            signing: None,
+        };
+        let trust =
+            json!({ "name": "CRM IFD", "identifiers": identifiers, "enabled": enabled, "rules": rules });
+        let trusts = if identifiers.is_empty() { json!([]) } else { json!([trust]) };
+        match wrong("adfs01", &adfs, &json!({ "trusts": trusts })) {
+            Some(obstacle) => format!("{} | {}", obstacle.trouble().what, obstacle.trouble().remedy),
+            None => String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_relying_party_is_told_with_the_command() {
+        let both = ["https://AUTH.contoso.com", "https://org.contoso.com/"];
+        assert_eq!(told(&both, true, RULES), "");
+        for (told, words) in [
+            (told(&[], true, RULES), ["no relying party", "Add-AdfsRelyingPartyTrust"]),
+            (
+                told(&["https://auth.contoso.com/"], true, RULES),
+                ["https://org.contoso.com/", "Update-AdfsRelyingPartyTrust"],
+            ),
+            (told(&both, false, RULES), ["disabled", "Enable-AdfsRelyingPartyTrust -TargetName \"CRM IFD\""]),
+            (
+                told(&both, true, &RULES.replace("primarysid", "x")),
+                ["lacks the rules: Primary SID", "Claim Issuance Policy"],
+            ),
+        ] {
+            assert!(
+                told.starts_with("adfs01: ") && words.iter().all(|one| told.contains(one)),
+                "{words:?}: {told}"
+            );
+        }
     }
 }
