@@ -2,6 +2,7 @@
 
 use hybridge_identity::Cloud;
 use jiff::{SignedDuration, Timestamp, civil::Date};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{rotation::Files, servers::Servers};
@@ -34,6 +35,39 @@ pub struct Native {
     pub mail: Mail,
     /// Addresses that the servers have to reach (setup.md P4).
     pub outbound: Vec<String>,
+    /// What AD FS is to know of Dynamics, where apps sign in through it.
+    pub adfs: Option<Adfs>,
+}
+
+/// What AD FS is to know of Dynamics (setup.md, phases F and O).
+#[derive(Debug, Clone)]
+pub struct Adfs {
+    /// The identifiers that the relying party of Dynamics has to have. Clients are permitted for the first one.
+    pub identifiers: Vec<String>,
+    /// The organization's address as users open it, without a slash at its end.
+    pub organization: String,
+    /// The clients that are to be registered.
+    pub clients: Vec<AdfsClient>,
+    /// When the App for Outlook was handed out, as the administrator says.
+    pub outlook_app: Option<Date>,
+    /// The thumbprint of AD FS' token-signing certificate when claims were configured last, as the administrator says.
+    pub signing: Option<String>,
+}
+
+/// A client of Microsoft's that signs in at AD FS (setup.md 2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdfsClient {
+    /// The apps for phones and tablets.
+    Phones,
+    /// Dynamics 365 for Outlook, the classic client.
+    OutlookClient,
+    /// Unified Service Desk.
+    UnifiedServiceDesk,
+    /// The developer tools.
+    DeveloperTools,
+    /// The App for Outlook: its client id is the organization's own id.
+    OutlookApp,
 }
 
 /// The certificate that Dynamics signs its tokens with (setup.md 2.1), and how a new one is made.

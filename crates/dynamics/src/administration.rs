@@ -335,12 +335,11 @@ impl Dynamics {
         self.web_api.send(call).await.map(drop)
     }
 
-    /// Tries to delete an email that can't exist. Who may not delete emails is refused; who may is told that there is
-    /// none.
+    /// Deletes an email. The service account may not: only an administrator does.
     ///
     /// # Errors
-    /// What the organization answers: it is always an error.
-    pub async fn try_to_delete_an_email(&self, id: Uuid) -> Result<()> {
+    /// When the signed-in user may not, or there is none.
+    pub async fn delete_email(&self, id: Uuid) -> Result<()> {
         self.delete(format!("emails({id})")).await
     }
 

@@ -18,7 +18,7 @@ use hybridge_odata::Service;
 pub use content::{Content, HeaderField};
 pub use delta::{Entry, Place, Round};
 pub use directory::{AppRole, DirectoryKind, DirectoryObject, GRAPH_APP_ID, KeyCredential, RoleAssignment};
-pub use mail::MailFolder;
+pub use mail::{MailFolder, NewMessage};
 pub use notification::{Notification, NotificationKind, UnreadableNotification, read as read_notifications};
 pub use subscription::{NewSubscription, SubscriptionInfo};
 pub use trouble::trouble;

@@ -171,6 +171,19 @@ pub(crate) enum TargetName {
     Native,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct AcceptArgs {
+    /// The mailbox, by address or name; the first one that takes part where none is named.
+    #[arg(long, value_name = "MAILBOX")]
+    pub(crate) mailbox: Option<String>,
+    /// The sender's address; the mailbox's own where none is named.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Option<String>,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub(crate) enum ConnectVerb {
     /// What is there and what would be changed. Changes nothing.
@@ -211,6 +224,16 @@ pub(crate) enum ConnectVerb {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// What an error of Dynamics, its servers, Entra ID or Exchange means, and what to do.
+    Explain {
+        /// The error's text, as it was read.
+        text: String,
+        /// The machine that it came from.
+        #[arg(long, default_value = "")]
+        machine: String,
+    },
+    /// Let one mail go the whole way: put it into a mailbox, bring it into Dynamics, find it there, remove both.
+    Accept(AcceptArgs),
     /// The audit log: who changed what when, what was there before and after.
     Log,
 }
@@ -294,7 +317,7 @@ pub(crate) struct RotateArgs {
     /// How many days both certificates are kept after the switch; 0 removes the old one at once.
     #[arg(long, default_value_t = 7)]
     pub(crate) keep_days: u32,
-    /// How many days the new certificate is valid; 365 where neither this nor [native] certificate_days says.
+    /// How many days the new certificate is valid; 365, or what the section native of the configuration says.
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=3650))]
     pub(crate) days: Option<u32>,
     /// Stop when this is reached; another run goes on from there.

@@ -15,6 +15,7 @@ use hybridge_connect::{
     Changes, Deployment, Exchange, Journal, Registration, Settings, SignIn, Site, SiteParts, Tasks,
 };
 use hybridge_core::trouble::{Class, Trouble};
+use hybridge_dynamics::Dynamics;
 use hybridge_graph::Graph;
 use hybridge_identity::{
     Cloud, DeviceParts, DeviceTokens, EXCHANGE_TOOLS, Fixed, GRAPH_TOOLS, GivenToken, Prompt, TokenSource,
@@ -53,10 +54,7 @@ pub(crate) fn with_bundles(config: &Config, file: PathBuf, changes: Changes) -> 
     let directory = ground.graph(directory_tokens(config, &ground)?)?;
     let exchange = exchange(config, &ground)?;
     let (organization, _) = ground.organization(config, None)?;
-    let administration = administrator(config)
-        .map(|administrator| ground.organization(&administrator, None))
-        .transpose()?
-        .map(|(organization, _)| organization);
+    let administration = administration_on(config, &ground)?;
     let as_application = sign_in(&ground, &directory);
     let tasks = Tasks {
         wanted: config.connect.tasks,
@@ -84,6 +82,16 @@ pub(crate) fn with_bundles(config: &Config, file: PathBuf, changes: Changes) -> 
         settling: SETTLING,
     });
     Ok((site, bundles))
+}
+
+/// The organization, signed in as the administrator that the configuration names.
+pub(crate) fn administration(config: &Config) -> Result<Option<Dynamics>> {
+    administration_on(config, &Ground::of(config)?)
+}
+
+fn administration_on(config: &Config, ground: &Ground) -> Result<Option<Dynamics>> {
+    let Some(administrator) = administrator(config) else { return Ok(None) };
+    ground.organization(&administrator, None).map(|(organization, _)| Some(organization))
 }
 
 /// The configuration as an administrator of the organization would sign in with, where one is named.

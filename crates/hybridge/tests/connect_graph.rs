@@ -226,3 +226,35 @@ fn what_somebody_else_changed_since_is_not_undone_unasked() {
     let (undone, report) = asked(&sandbox, &with_step(&["connect", "undo"]));
     assert_eq!((undone.code, &report["changed"]), (0, &json!(["email-channel"])), "{report}");
 }
+
+#[test]
+fn a_mail_goes_the_whole_way_and_nothing_stays_behind() {
+    let sandbox = Sandbox::start("graph-accept");
+    let control = Control::of(&sandbox);
+    run(&configuration(&sandbox), &["sync", "--once"]);
+    let world = || (control.emails().len(), control.get("mailboxes")["messages"].as_array().unwrap().len());
+    let before = world();
+    // Its owner tracks what customers write.
+    let to = sandbox.address(1);
+    let sender = control.known_sender();
+    let words = ["connect", "accept", "--mailbox", to, "--from", sender.as_str()];
+    let (dry, told) = asked(&sandbox, &[&words[..], &["--dry-run"]].concat());
+    assert_eq!((dry.code, &told["dry_run"]), (0, &json!(true)), "{told}");
+    assert_eq!(world(), before);
+    let (accepted, report) = asked(&sandbox, &words);
+    assert_eq!((accepted.code, &report["removed"]), (0, &json!(true)), "{report}");
+    assert!(report["record"].is_string(), "{report}");
+    assert_eq!(world(), before, "nothing stays behind");
+
+    // A mail that the owner does not want becomes no record: that is told, and it is taken away all the same.
+    let refused = run(
+        &configuration(&sandbox),
+        &["connect", "accept", "--mailbox", to, "--from", "nobody@example.net"],
+    );
+    assert!(refused.code == 3 && refused.stderr.contains("became no record"), "{refused:#?}");
+    assert_eq!(world(), before, "nothing stays behind");
+    configure(&sandbox, without_administrator);
+    let alone = run(&configuration(&sandbox), &words);
+    assert!(alone.code == 6 && alone.stderr.contains("organization_account"), "{alone:#?}");
+    assert_eq!(world(), before);
+}

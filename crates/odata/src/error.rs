@@ -165,8 +165,23 @@ impl Failure {
             }
             Err(_) => {}
         }
+        // What a refused token is refused for stands in the challenge: `ID4175`, for example.
+        if let Some(refused) = described(headers).filter(|refused| !failure.message.contains(refused)) {
+            let message = format!("{} {refused}", failure.message);
+            failure.message = shortened(&message);
+        }
         failure
     }
+}
+
+/// The `error_description` of a challenge (RFC 6750 section 3).
+fn described(headers: &HeaderMap) -> Option<&str> {
+    const NAME: &str = "error_description=\"";
+    let challenges = headers.get_all(http::header::WWW_AUTHENTICATE).into_iter();
+    challenges.filter_map(|challenge| challenge.to_str().ok()).find_map(|challenge| {
+        let rest = challenge.get(challenge.find(NAME)? + NAME.len()..)?;
+        rest.get(..rest.find('"')?).filter(|text| !text.is_empty())
+    })
 }
 
 /// Code and text of a SOAP fault, which stands for a whole request and comes with status 500: `<ErrorCode>` holds the
@@ -341,6 +356,20 @@ mod tests {
             body.as_bytes(),
             "2026-11-23T08:00:00Z".parse().unwrap(),
         )
+    }
+
+    #[test]
+    fn what_a_token_is_refused_for_is_told() {
+        let mut headers = HeaderMap::new();
+        let challenge =
+            "Bearer error=\"invalid_token\", error_description=\"ID4175: The issuer is not known.\"";
+        headers.append("www-authenticate", "Negotiate".parse().unwrap());
+        headers.append("www-authenticate", challenge.parse().unwrap());
+        let now = "2026-11-23T08:00:00Z".parse().unwrap();
+        let page = b"<html><title>401</title></html>";
+        let failure =
+            Failure::read("x", Method::GET, "y".into(), StatusCode::UNAUTHORIZED, &headers, page, now);
+        assert!(failure.message.ends_with("\"401\" ID4175: The issuer is not known."), "{failure}");
     }
 
     #[test]

@@ -404,3 +404,32 @@ async fn a_test_waits_for_a_server_that_runs() {
     let mailbox = told(&world).await["mailboxes"][&addresses[0]].clone();
     assert_eq!((&mailbox["scheduled"], &mailbox["server"]), (&json!(false), &json!("CRM01")), "{mailbox}");
 }
+
+#[tokio::test]
+async fn the_control_api_provokes_what_the_documentation_says() {
+    let (world, addresses) = connected(1);
+    let address = &addresses[0];
+    let old = thumbprint(&world, "CRM02");
+    put(&world, "/native", json!({ "server": "CRM02" })).await;
+    let harm = async |what: &str, value: Value| {
+        let change = json!({ "CRM02": { what: value, "started": ["MSCRMAsyncService"] } });
+        put(&world, "/windows", change).await;
+    };
+    harm("keySpec", json!({ &old: 0 })).await;
+    fails(&world, address, "Private key not found").await;
+    harm("keySpec", json!({ &old: 1 })).await;
+    works(&world, address).await;
+    harm("unreadable", json!(old)).await;
+    fails(&world, address, "ACS token acquisition error: Keyset does not exist").await;
+    harm("removed", json!(old)).await;
+    fails(&world, address, "ACS token acquisition error: no certificate").await;
+    put(&world, "/native", json!({ "server": "CRM01" })).await;
+    works(&world, address).await;
+    put(&world, "/native", json!({ "forgetKeys": true })).await;
+    fails(&world, address, "AADSTS700027").await;
+    put(&world, "/windows", json!({ "CRM01": { "recordRemoved": true, "started": ["MSCRMAsyncService"] } }))
+        .await;
+    fails(&world, address, "Failed Authentication").await;
+    let (status, _) = control(&world, Method::PUT, "/windows", &json!({ "CRM02": { "removed": old } })).await;
+    assert_eq!(status, 400, "it is gone already");
+}

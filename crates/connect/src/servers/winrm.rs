@@ -76,25 +76,26 @@ impl Winrm {
                     "Allow Negotiate at the listener: winrm set winrm/config/service/auth @{{Negotiate=\"true\"}} on {server}."
                 ),
             ),
-            SignedError::SignIn(other) => (Class::Denied, other.remedy()),
-            SignedError::Transport(error) => {
+            SignedError::SignIn(Error::Transport(error)) | SignedError::Transport(error) => {
                 let class = if error.happened == Happened::No { Class::Transient } else { Class::Denied };
-                let port = self.address.port_or_known_default().unwrap_or_default();
-                (
-                    class,
-                    format!(
-                        "See on {server} whether it runs and listens: winrm enumerate winrm/config/listener. It has to have an HTTPS \
-                         listener that is reached on port {port}, with a certificate that this machine trusts ([trust] \
-                         authorities). Or write reach = \"bundle\" for this server."
-                    ),
-                )
+                (class, self.not_there(server))
             }
+            SignedError::SignIn(other) => (Class::Denied, other.remedy()),
         };
         Refused::For(Box::new(Trouble::new(
             class,
             format!("{server} is not reached over WinRM: {error}"),
             remedy,
         )))
+    }
+
+    fn not_there(&self, server: &str) -> String {
+        let port = self.address.port_or_known_default().unwrap_or_default();
+        format!(
+            "See on {server} whether it runs and listens: winrm enumerate winrm/config/listener. It has to have an HTTPS listener that is \
+             reached on port {port}, with a certificate that this machine trusts ([trust] authorities). Or write reach = \"bundle\" for \
+             this server."
+        )
     }
 
     fn refused(&self, server: &str, status: StatusCode, fault: &Fault) -> Refused {

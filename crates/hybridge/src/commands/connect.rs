@@ -4,13 +4,14 @@ use std::path::Path;
 
 use hybridge_connect::{
     Action, Difference, Entry, Event, Facts, Goal, Journal, Line, Observer, Outcome, Plan, Report, Site,
-    Step, Verdict, steps_of,
+    Step, Verdict, catalogue, steps_of,
 };
 use hybridge_core::trouble::{Class, Trouble};
 use serde_json::{Value, json};
 
 use crate::{
     cli::{ConnectArgs, ConnectVerb, TargetName},
+    commands::accept::accept,
     config::{self, Config},
     error::{Failure, Result},
     exit::Exit,
@@ -22,8 +23,14 @@ use super::bundle;
 
 /// Plans, applies, proves or takes back.
 pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> Result<Exit> {
+    if let ConnectVerb::Explain { text, machine } = &args.verb {
+        return Ok(explain(text, machine, output));
+    }
+    if let ConnectVerb::Accept(args) = &args.verb {
+        return accept(file, args, output).await;
+    }
     let config = config::load(file)?;
-    if args.verb == ConnectVerb::Log {
+    if matches!(args.verb, ConnectVerb::Log) {
         return log(&config, &args.step, output);
     }
     let steps = chosen(args.target, &args.step)?;
@@ -39,8 +46,23 @@ pub(crate) async fn connect(file: &Path, args: &ConnectArgs, output: Output) -> 
             bundle::export(&config, file, (&steps, args.target), (to, password_file.as_deref()), output).await
         }
         ConnectVerb::Import { files } => bundle::import(&config, file, files, output).await,
-        ConnectVerb::Log => Ok(Exit::Done),
+        ConnectVerb::Accept(_) | ConnectVerb::Log | ConnectVerb::Explain { .. } => Ok(Exit::Done),
     }
+}
+
+/// What an error that somebody read somewhere means.
+fn explain(text: &str, machine: &str, output: Output) -> Exit {
+    let Some(known) = catalogue::find(text) else {
+        output.line("This text is not in the catalogue of known failures.");
+        output.line("hybridge connect plan and verify (with --target native for Dynamics' own synchronization) look at everything.");
+        output.json(&json!({ "known": false }));
+        return Exit::WithTroubles;
+    };
+    let remedy = known.remedy(machine);
+    output.line(format!("It means: {}.", known.means));
+    output.line(format!("What to do: {remedy}"));
+    output.json(&json!({ "known": true, "means": known.means, "remedy": remedy }));
+    Exit::Done
 }
 
 /// A command's work.

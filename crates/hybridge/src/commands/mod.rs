@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+pub(crate) mod accept;
 pub(crate) mod acme;
 pub(crate) mod bench;
 mod bundle;

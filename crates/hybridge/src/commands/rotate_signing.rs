@@ -33,7 +33,8 @@ pub(super) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
     let site = trust::site(&config, file.to_path_buf(), journal.changes())?;
     let mut rotation = SigningRotation::new(&site, &mut journal);
     if args.dry_run {
-        return foretell(rotation.state().map_err(failure)?.as_ref(), args, &options, output);
+        foretell(rotation.state().map_err(failure)?.as_ref(), args, &options, output);
+        return Ok(Exit::Done);
     }
     if args.back {
         let state = rotation.back().await.map_err(failure)?;
@@ -72,12 +73,7 @@ fn told(ended: &SigningEnded) -> String {
     }
 }
 
-fn foretell(
-    state: Option<&SigningState>,
-    args: &RotateArgs,
-    options: &SigningOptions,
-    output: Output,
-) -> Result<Exit> {
+fn foretell(state: Option<&SigningState>, args: &RotateArgs, options: &SigningOptions, output: Output) {
     let words = match (state, args.back) {
         (None, true) => "nothing: no rotation is under way".to_owned(),
         (Some(state), true) => {
@@ -93,7 +89,6 @@ fn foretell(
     };
     output.line(format!("Would {words}."));
     output.json(&json!({ "dry_run": true, "would": words, "rotation": state }));
-    Ok(Exit::Done)
 }
 
 impl StageName {

@@ -60,7 +60,7 @@ async fn work(config: &Config, store: Arc<dyn Store>, args: &SyncArgs, output: O
 
 /// The mailboxes that are meant: all that take part, or those with a name or address. A failure when the
 /// organization has not handed its email over.
-fn chosen(setup: Setup, wanted: &[String]) -> Result<Vec<Mailbox>> {
+pub(crate) fn chosen(setup: Setup, wanted: &[String]) -> Result<Vec<Mailbox>> {
     if let Readiness::Refused(trouble) = setup.readiness() {
         return Err(Failure::from(trouble).exiting(Exit::Refused));
     }

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hybridge_connect::servers::Duty;
+use hybridge_connect::{native::AdfsClient, servers::Duty};
 use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
@@ -240,6 +240,27 @@ pub(crate) struct NativeConfig {
     pub(crate) servers: Vec<ServerConfig>,
     #[serde(default = "default_powershell")]
     pub(crate) powershell: PathBuf,
+    pub(crate) adfs: Option<AdfsConfig>,
+}
+
+/// What AD FS is to know of Dynamics.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdfsConfig {
+    /// The organization's address as users open it, where it is not `[organization] url`.
+    pub(crate) organization: Option<Url>,
+    /// The identifiers of the relying party, where they are not `auth`, the organization and `dev` in its domain.
+    pub(crate) identifiers: Option<Vec<Url>>,
+    #[serde(default = "default_clients")]
+    pub(crate) clients: Vec<AdfsClient>,
+    /// The thumbprint of the token-signing certificate when claims were configured last.
+    pub(crate) signing: Option<String>,
+    /// When the App for Outlook was handed out.
+    pub(crate) outlook_app: Option<jiff::civil::Date>,
+}
+
+fn default_clients() -> Vec<AdfsClient> {
+    vec![AdfsClient::OutlookApp, AdfsClient::Phones]
 }
 
 fn default_certificate_days() -> u32 {

@@ -4,15 +4,16 @@ use std::{path::PathBuf, sync::Arc};
 
 use hybridge_connect::{
     bundle::{Bundles, ByBundle},
-    native::{self, Mail, Native, Signing},
+    native::{self, Adfs, Mail, Native, Signing},
     rotation::{Files, Form},
     servers::{Here, Reach, Server, Servers, Through, Winrm},
 };
 use hybridge_identity::Trial;
 use jiff::SignedDuration;
+use url::Url;
 
 use crate::{
-    config::{Config, NativeConfig, ReachName, ServerConfig},
+    config::{AdfsConfig, Config, NativeConfig, ReachName, ServerConfig},
     error::{Failure, Result},
     exit::Exit,
     wiring::{self, Account, Ground},
@@ -40,7 +41,41 @@ pub(super) fn native(config: &Config, ground: &Ground, bundles: &Arc<Bundles>) -
             mailboxes: section.mailboxes.clone(),
         },
         outbound: section.outbound.clone().unwrap_or_else(|| native::outbound(cloud)),
+        adfs: section.adfs.as_ref().map(|adfs| self::adfs(config, adfs)),
     }))
+}
+
+/// What AD FS is to know; names as the wizard for internet-facing deployments proposes them, where none are given.
+fn adfs(config: &Config, section: &AdfsConfig) -> Adfs {
+    let organization = section.organization.as_ref().unwrap_or(&config.organization.url);
+    let own = organization.origin().ascii_serialization();
+    let identifiers = match &section.identifiers {
+        Some(identifiers) => identifiers.iter().map(ToString::to_string).collect(),
+        None => [beside(organization, "auth"), own.clone(), beside(organization, "dev")]
+            .into_iter()
+            .map(|origin| format!("{origin}/"))
+            .collect(),
+    };
+    Adfs {
+        identifiers,
+        organization: own,
+        clients: section.clients.clone(),
+        outlook_app: section.outlook_app,
+        signing: section.signing.clone(),
+    }
+}
+
+/// The origin with another first label: `https://auth.contoso.com` beside `https://org.contoso.com`.
+fn beside(url: &Url, label: &str) -> String {
+    let mut other = url.clone();
+    let domain = url.domain().and_then(|domain| domain.split_once('.')).map(|(_, domain)| domain);
+    // An address without a domain stays as it is; AD FS then lacks it, and the step says so.
+    if let Some(domain) = domain
+        && let Err(error) = other.set_host(Some(&format!("{label}.{domain}")))
+    {
+        tracing::debug!(%url, label, %error, "no such name in this domain");
+    }
+    other.origin().ascii_serialization()
 }
 
 /// The certificate that Dynamics signs with, and where its rotation is remembered.

@@ -40,6 +40,13 @@ impl Control {
         String::from_utf8_lossy(&answer.body).into_owned()
     }
 
+    /// What a browser is shown at an address anywhere on this machine, whatever the status.
+    pub(crate) fn page(&self, url: &Url) -> String {
+        let request = Request::new(Method::GET, url.clone());
+        let answer = self.runtime.block_on(self.client.send(request)).unwrap();
+        String::from_utf8_lossy(&answer.body).into_owned()
+    }
+
     pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
         let url = self.root.join(path).unwrap();
         let answer = self.send(Request::new(Method::POST, url).body("application/json", body.to_string()));

@@ -39,6 +39,11 @@ impl Sandbox {
         Self::with_arguments(name, 4, 30, &["--unconnected"])
     }
 
+    /// Starts a small sandbox where the trust is not set up, with two AD FS servers.
+    pub(crate) fn with_two_adfs(name: &str) -> Self {
+        Self::with_arguments(name, 4, 30, &["--unconnected", "--adfs-servers", "2"])
+    }
+
     /// Starts a small sandbox whose organization stands behind a web server that does Windows authentication.
     pub(crate) fn behind(name: &str, address: &str) -> Self {
         Self::with_arguments(name, 4, 30, &["--windows-address", address])

@@ -26,19 +26,19 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Remove-AdfsClient", Adfs, "TargetName | TargetClientId PassThru?", remove_client),
     cmdlet!(
         "Get-AdfsApplicationPermission",
-        Adfs,
+        Adfs2016,
         "Identifiers | ClientRoleIdentifiers ServerRoleIdentifiers",
         get_permission
     ),
     cmdlet!(
         "Grant-AdfsApplicationPermission",
-        Adfs,
+        Adfs2016,
         "ClientRoleIdentifier! ServerRoleIdentifier! ScopeNames | Description PassThru?",
         grant
     ),
     cmdlet!(
         "Revoke-AdfsApplicationPermission",
-        Adfs,
+        Adfs2016,
         "| TargetIdentifier TargetClientRoleIdentifier TargetServerRoleIdentifier PassThru?",
         revoke
     ),
@@ -50,6 +50,7 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
         set_policy
     ),
     cmdlet!("Get-AdfsRelyingPartyTrust", Adfs, "Name | Identifier", get_relying_party),
+    cmdlet!("Get-AdfsCertificate", Adfs, "CertificateType", get_certificate),
     cmdlet!("Get-AdfsProperties", Adfs, "", get_properties),
     cmdlet!("Update-AdfsCertificate", Adfs, "| CertificateType! Urgent?", update_certificate),
 ];
@@ -269,6 +270,11 @@ fn get_relying_party(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
             && (identifiers.is_empty() || identifiers.iter().any(|one| own.contains(one)))
     });
     let rules = "@RuleName = \"Pass Through UPN\"\nc:[Type == \"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn\"] => issue(claim = c);\n@RuleName = \"Pass Through Primary SID\"\nc:[Type == \"http://schemas.microsoft.com/ws/2008/06/identity/claims/primarysid\"] => issue(claim = c);\n@RuleName = \"Transform Windows account name to Name\"\nc:[Type == \"http://schemas.microsoft.com/ws/2008/06/identity/claims/windowsaccountname\"] => issue(Type = \"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name\", Value = c.Value);";
+    let rules: Vec<&str> = rules
+        .split_inclusive(";\n")
+        .filter(|rule| farm.without_rule.is_none_or(|part| !rule.contains(part)))
+        .collect();
+    let rules = rules.concat();
     Ok(found
         .map(|(name, own)| {
             Value::known(
@@ -277,7 +283,7 @@ fn get_relying_party(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
                     ("Name", Value::text(name)),
                     ("Identifier", texts(own)),
                     ("Enabled", Value::Bool(true)),
-                    ("IssuanceTransformRules", Value::text(rules)),
+                    ("IssuanceTransformRules", Value::text(&rules)),
                 ],
             )
         })
@@ -293,6 +299,33 @@ fn update_certificate(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     run.machine.farm().signing_generation += 1;
     run.machine.changes.push("AD FS token-signing certificate rolled over".to_owned());
     Ok(Vec::new())
+}
+
+/// The token-signing certificate in use.
+fn get_certificate(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    let kind = call.text("CertificateType").unwrap_or_default();
+    if !kind.eq_ignore_ascii_case("Token-Signing") {
+        return unknown(call.line, format!("Get-AdfsCertificate of {kind}"));
+    }
+    let generation = run.machine.farm().signing_generation;
+    let thumbprint = format!("{:040X}", 0xADF5_0000_u64 + u64::from(generation));
+    let end =
+        run.machine.now.checked_add(jiff::SignedDuration::from_hours(24 * 365)).unwrap_or(run.machine.now);
+    let certificate = Value::known(
+        "System.Security.Cryptography.X509Certificates.X509Certificate2",
+        [("Thumbprint", Value::text(&thumbprint)), ("NotAfter", Value::date(end))],
+    );
+    Ok(vec![Value::known(
+        "Microsoft.IdentityServer.Management.Resources.ServiceCertificate",
+        [
+            ("CertificateType", Value::text("Token-Signing")),
+            ("IsPrimary", Value::Bool(true)),
+            ("Thumbprint", Value::text(&thumbprint)),
+            ("StoreName", Value::text("My")),
+            ("StoreLocation", Value::text("CurrentUser")),
+            ("Certificate", certificate),
+        ],
+    )])
 }
 
 fn get_properties(run: &mut Run<'_>, _: &Call) -> Ran<Vec<Value>> {

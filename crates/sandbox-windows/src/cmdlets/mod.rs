@@ -3,6 +3,7 @@
 
 mod adfs;
 mod crm;
+mod iis;
 mod items;
 mod objects;
 mod services;
@@ -10,8 +11,15 @@ mod shell;
 
 use crate::run::call::Cmdlet;
 
-const TABLES: &[&[Cmdlet]] =
-    &[objects::CMDLETS, shell::CMDLETS, items::CMDLETS, services::CMDLETS, crm::CMDLETS, adfs::CMDLETS];
+const TABLES: &[&[Cmdlet]] = &[
+    objects::CMDLETS,
+    shell::CMDLETS,
+    items::CMDLETS,
+    services::CMDLETS,
+    crm::CMDLETS,
+    adfs::CMDLETS,
+    iis::CMDLETS,
+];
 
 const ALIASES: &[(&str, &str)] = &[
     ("%", "ForEach-Object"),

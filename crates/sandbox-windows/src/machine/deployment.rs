@@ -135,6 +135,10 @@ pub struct AdfsPermission {
 /// The configuration of an AD FS farm.
 #[derive(Debug, Default)]
 pub struct Adfs {
+    /// Whether it is AD FS of Windows Server 2012 R2, which knows no application permissions.
+    pub before_2016: bool,
+    /// A rule that the relying party of Dynamics lacks: a part of its name.
+    pub without_rule: Option<&'static str>,
     /// The registered clients.
     pub clients: Vec<AdfsClient>,
     /// Who may call whom.

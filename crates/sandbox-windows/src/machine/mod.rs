@@ -238,6 +238,15 @@ impl Machine {
             .any(|rule| rule.allows && rule.account.eq_ignore_ascii_case(account))
     }
 
+    /// Takes the right to read a certificate's key from everybody but SYSTEM and administrators.
+    pub fn close_key(&mut self, thumbprint: &str) {
+        let wanted =
+            self.certificates.iter().find(|one| one.certificate.thumbprint.eq_ignore_ascii_case(thumbprint));
+        let Some(path) = wanted.and_then(|one| one.certificate.key.as_ref()).map(Key::path) else { return };
+        self.keys.retain(|key| !key.path.eq_ignore_ascii_case(&path));
+        self.add_key_file(&path);
+    }
+
     /// The accounts that have been given the right to read a certificate's key.
     pub fn readers(&self, certificate: &Certificate) -> Vec<&str> {
         let path = certificate.key.as_ref().map(Key::path);

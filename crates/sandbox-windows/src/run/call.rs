@@ -15,6 +15,8 @@ pub(crate) enum From {
     Crm,
     /// The module `ADFS`, which loads by itself.
     Adfs,
+    /// The same module, from Windows Server 2016 on.
+    Adfs2016,
 }
 
 /// A cmdlet of the emulator.

@@ -118,6 +118,7 @@ impl Run<'_> {
             From::Shell => true,
             From::Crm => loaded("Microsoft.Crm.PowerShell"),
             From::Adfs => self.machine.roles.adfs,
+            From::Adfs2016 => self.machine.roles.adfs && !self.machine.farm().before_2016,
         }
     }
 

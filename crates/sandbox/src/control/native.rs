@@ -13,7 +13,11 @@
 //! | `approveByWebApi` | whether `emailrouteraccessapproval` can be written |
 //! | `hybridConnector` | whether the tenant has the subscription |
 //! | `principal` | whether the directory has Dynamics' service principal |
+//! | `forgetKeys` | the principal loses all its certificates |
 //! | `approve` | addresses whose mailboxes the administrator approves with the button |
+//! | `exchange` | cmdlets that the administrator types in Exchange Online, `[["Set-OrganizationConfig", {…}]]` |
+//! | `mailbox` | columns of mailbox rows, by address |
+//! | `script` | what somebody types in PowerShell on a server, by the server's name; an error is the answer |
 //! | `testProfile` | the id or name of a profile: the administrator presses Test Connection |
 
 use hybridge_sandbox_organization::Organization;
@@ -93,7 +97,11 @@ pub(super) struct Change {
     approve_by_web_api: Option<bool>,
     hybrid_connector: Option<bool>,
     principal: Option<bool>,
+    forget_keys: bool,
     approve: Vec<String>,
+    exchange: Vec<(String, Map<String, Value>)>,
+    mailbox: Map<String, Value>,
+    script: std::collections::BTreeMap<String, String>,
     test_profile: Option<String>,
 }
 
@@ -136,8 +144,28 @@ pub(super) fn change(sandbox: &Sandbox, change: Change) -> Result<(), String> {
                 there.then(|| principal.principal_id.unwrap_or_else(|| sandbox.dice().uuid()));
         });
     }
+    if change.forget_keys {
+        sandbox.entra().change_application(DYNAMICS, |principal| principal.key_credentials.clear());
+    }
     for address in &change.approve {
         sandbox.approve_email(address)?;
+    }
+    for (cmdlet, parameters) in &change.exchange {
+        sandbox.graph().run_cmdlet(cmdlet, parameters).map_err(|error| format!("{cmdlet}: {error:?}"))?;
+    }
+    for (address, changes) in &change.mailbox {
+        sandbox
+            .organization()
+            .configure_mailbox(address, changes)
+            .map_err(|error| format!("{address}: {error:?}"))?;
+    }
+    for (server, script) in &change.script {
+        let mut estate = sandbox.windows();
+        let machine = estate.machine(server).ok_or_else(|| format!("no server is called {server:?}"))?;
+        let ended = hybridge_sandbox_windows::run(script, &Value::Null, machine);
+        if ended.exit != 0 {
+            return Err(ended.stderr);
+        }
     }
     match change.test_profile {
         Some(name) => native::test_profile(sandbox, profile(sandbox.organization(), &name)?),

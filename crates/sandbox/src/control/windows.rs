@@ -6,6 +6,10 @@
 //! | --- | --- |
 //! | `faults` | `down`, `noSnapin`, `constrainedLanguage`, `notInPrivUserGroup`, `noKeyAccess`, `cngImport`, `notElevated`, `oldTls`: true or false; those that are not named stay |
 //! | `twin` | the thumbprint of a certificate in `My`: a second one with the same subject is put beside it |
+//! | `removed` | the thumbprint of a certificate: it is gone from `My`, its key stays |
+//! | `unreadable` | the thumbprint of a certificate: only SYSTEM and administrators may read its key any more |
+//! | `keySpec` | `{"<thumbprint>":0}`: the key is of this `KeySpec` |
+//! | `recordRemoved` | of any CRM server: the configuration database names no `S2STokenIssuer` any more |
 //! | `stopped`, `started` | names of services |
 //! | `rollSigning` | of an AD FS server: the token-signing certificate is rolled over |
 //! | `configureClaims` | of a server with the deployment tools: an administrator runs the claims and IFD configuration again |
@@ -141,6 +145,10 @@ fn faults(faults: Faults) -> Value {
 pub(super) struct Change {
     faults: FaultChanges,
     twin: Option<String>,
+    removed: Option<String>,
+    unreadable: Option<String>,
+    key_spec: BTreeMap<String, u8>,
+    record_removed: bool,
     stopped: Vec<String>,
     started: Vec<String>,
     roll_signing: bool,
@@ -171,6 +179,32 @@ pub(super) fn change(estate: &mut Estate, changes: &BTreeMap<String, Change>) ->
         if let Some(machine) = estate.machine(name) {
             apply(machine, change)?;
         }
+    }
+    Ok(())
+}
+
+fn change_keys(machine: &mut Machine, change: &Change) -> Result<(), String> {
+    let is = |one: &Certificate, thumbprint: &str| one.thumbprint.eq_ignore_ascii_case(thumbprint);
+    let wanted = change.removed.iter().chain(&change.unreadable).chain(change.key_spec.keys());
+    for thumbprint in wanted {
+        if !machine.certificates.iter().any(|one| is(&one.certificate, thumbprint)) {
+            return Err(format!("{} has no certificate {thumbprint}", machine.name));
+        }
+    }
+    if let Some(thumbprint) = &change.unreadable {
+        machine.close_key(thumbprint);
+    }
+    for (thumbprint, spec) in &change.key_spec {
+        let certificates = machine.certificates.iter_mut().map(|one| &mut one.certificate);
+        for key in certificates.filter(|one| is(one, thumbprint)).filter_map(|one| one.key.as_mut()) {
+            key.spec = *spec;
+        }
+    }
+    if let Some(thumbprint) = &change.removed {
+        machine.certificates.retain(|one| one.store != "My" || !is(&one.certificate, thumbprint));
+    }
+    if change.record_removed {
+        machine.database().certificates.retain(|one| one.certificate_type != "S2STokenIssuer");
     }
     Ok(())
 }
@@ -236,6 +270,7 @@ fn apply(machine: &mut Machine, change: &Change) -> Result<(), String> {
             ));
         }
     }
+    change_keys(machine, change)?;
     change_sign_in(machine, change)?;
     for name in &change.stopped {
         machine.stop(name);

@@ -154,7 +154,7 @@ impl Step for SecurityRoleStep {
 
     /// The service account tries what it must not be able to do.
     async fn verify(&self, site: &Site) -> Result<String, Obstacle> {
-        let Err(error) = site.organization().try_to_delete_an_email(Uuid::new_v4()).await else {
+        let Err(error) = site.organization().delete_email(Uuid::new_v4()).await else {
             return Err(too_much("deleted an email that can't exist"));
         };
         match error.failure().map(|failure| failure.status.as_u16()) {

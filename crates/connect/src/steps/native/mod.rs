@@ -1,5 +1,8 @@
 //! What Dynamics' own synchronization over Exchange Web Services needs (setup.md section 2).
 
+mod adfs_clients;
+mod adfs_permissions;
+mod adfs_restart;
 mod backup;
 mod deployment_inventory;
 pub(crate) mod dynamics_key;
@@ -7,16 +10,21 @@ mod dynamics_names;
 mod dynamics_principal;
 mod email_server_profile;
 mod exchange_web_services;
+mod forms_sign_in;
 mod hybrid_connector;
+mod iis_providers;
 pub(crate) mod key_access;
 mod mailbox_approval;
 mod mailbox_profile;
 pub(crate) mod mailbox_test;
+mod oauth_provider;
 mod organization_tenant;
 mod outbound;
+mod outlook_app;
 mod own_email_channel;
 mod profile_default;
 mod profile_test;
+mod relying_party;
 mod server_inventory;
 pub(crate) mod service_restart;
 mod signing_certificate;
@@ -52,6 +60,13 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
         Box::new(organization_tenant::OrganizationTenant),
         Box::new(signing_record::SigningRecord),
         Box::new(service_restart::ServiceRestart),
+        Box::new(relying_party::RelyingParty),
+        Box::new(forms_sign_in::FormsSignIn),
+        Box::new(oauth_provider::OauthProvider),
+        Box::new(adfs_clients::AdfsClients),
+        Box::new(adfs_permissions::AdfsPermissions),
+        Box::new(adfs_restart::AdfsRestart),
+        Box::new(iis_providers::IisProviders),
         Box::new(own_email_channel::OwnEmailChannel),
         Box::new(email_server_profile::EmailServerProfile),
         Box::new(profile_default::ProfileDefault),
@@ -59,6 +74,7 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
         Box::new(mailbox_approval::MailboxApproval),
         Box::new(mailbox_test::MailboxTest),
         Box::new(profile_test::ProfileTest),
+        Box::new(outlook_app::OutlookApp),
     ]
 }
 

@@ -28,7 +28,7 @@ const READ_AT_START: [&str; 5] =
     ["signing-store", "key-access", "signing-record", "token-service", "organization-tenant"];
 
 /// How far two clocks that are read one after the other may be apart, in seconds.
-const SLACK: i64 = 2;
+pub(super) const SLACK: i64 = 2;
 
 fn servers(site: &Site) -> Result<Vec<&Server>, Obstacle> {
     super::signers(site)
@@ -61,14 +61,15 @@ fn services(answer: &Value) -> impl Iterator<Item = (&String, &Value)> {
     answer.get("services").and_then(Value::as_object).into_iter().flatten()
 }
 
-fn stopped(answer: &Value) -> Option<&str> {
+/// The first service that does not run.
+pub(super) fn stopped(answer: &Value) -> Option<&str> {
     services(answer)
         .find(|(_, service)| service.get("state").and_then(Value::as_str) != Some("Running"))
         .map(|(name, _)| name.as_str())
 }
 
 /// The age of the service that has run longest, in seconds.
-fn oldest(answer: &Value) -> i64 {
+pub(super) fn oldest(answer: &Value) -> i64 {
     services(answer).filter_map(|(_, service)| service.get("age")?.as_i64()).max().unwrap_or(i64::MAX)
 }
 
