@@ -277,8 +277,17 @@ pub(crate) enum CertificateCommand {
     /// The new one is registered beside the old one, waited for, switched to, used, and after some days the old one is removed.
     /// Interrupted anywhere it goes on when it is run again. A `hybridge run` beside it takes the new one by itself.
     Rotate(RotateArgs),
-    /// Which certificate is in use, how long it lasts, and how far a rotation is.
+    /// Every certificate in use, what ends first at the beginning, and how far a rotation is.
     Status,
+    /// Look after the certificates as `hybridge run` does: every hour, or once.
+    Watch {
+        /// Look once and end, for a scheduler.
+        #[arg(long)]
+        once: bool,
+        /// Only say what ends soon; renew nothing and write no alert.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Make a self-signed certificate with its key, as PFX: for Hybridge's sign-in, or to sign tokens with.
     ///
     /// Its password comes from `HYBRIDGE_PFX_PASSWORD` or --password-file; without either one is made and written

@@ -38,6 +38,10 @@ pub(crate) async fn certificate(config: &Path, command: &CertificateCommand, out
         }
         CertificateCommand::Rotate(args) => super::rotate::rotate(config, args, output).await,
         CertificateCommand::Status => super::rotate::status(config, output).await,
+        CertificateCommand::Watch { dry_run: true, .. } => super::rotate::status(config, output).await,
+        CertificateCommand::Watch { once, dry_run: false } => {
+            super::rotate::watch(config, *once, output).await
+        }
         CertificateCommand::Request(args) => super::acme::request(args, output).await,
     }
 }

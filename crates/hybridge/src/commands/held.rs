@@ -35,6 +35,14 @@ pub(super) struct Held {
     pub(super) renewal: String,
 }
 
+impl Held {
+    /// The same certificate serves something else too.
+    fn also(&mut self, other: Self) {
+        self.used_for = format!("{}; {}", self.used_for, other.used_for);
+        self.places.extend(other.places);
+    }
+}
+
 /// A place where none could be seen, and why.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Unseen {
@@ -53,7 +61,11 @@ pub(super) async fn held(config: &Config) -> Result<(Vec<Held>, Vec<Unseen>)> {
         match peer_certificate(&address).await.map(Certificate::from_der) {
             Ok(Ok(certificate)) => {
                 let place = address.origin().ascii_serialization();
-                found.push(of(&certificate, (name, used_for), vec![place], renewal));
+                let shown = of(&certificate, (name, used_for), vec![place], renewal);
+                match found.iter_mut().find(|held| held.thumbprint == shown.thumbprint) {
+                    Some(held) => held.also(shown),
+                    None => found.push(shown),
+                }
             }
             Ok(Err(error)) => unseen.push(Unseen { place: address.to_string(), why: error.to_string() }),
             Err(why) => unseen.push(Unseen { place: address.to_string(), why }),
@@ -138,12 +150,33 @@ async fn addresses(config: &Config) -> Result<Vec<(String, String, Url, &'static
     Ok(found)
 }
 
-/// How much of its life is over, as a line of 24 signs.
+/// How much of a certificate's life is over, as a line of 24 signs.
 pub(super) fn bar(held: &Held) -> String {
+    drawn(held.valid_from, held.valid_until, SystemClock.now())
+}
+
+fn drawn(from: Timestamp, until: Timestamp, now: Timestamp) -> String {
     const WIDTH: i64 = 24;
-    let life = held.valid_from.duration_until(held.valid_until).as_secs().max(1);
-    let over = held.valid_from.duration_until(SystemClock.now()).as_secs().clamp(0, life);
-    let done = usize::try_from(over * WIDTH / life).unwrap_or(0);
-    let left = usize::try_from(WIDTH).unwrap_or(0).saturating_sub(done);
+    let life = (until.as_second() - from.as_second()).max(1);
+    let over = (now.as_second() - from.as_second()).clamp(0, life);
+    let done = usize::try_from(over * WIDTH / life).unwrap_or_default();
+    let left = usize::try_from(WIDTH).unwrap_or_default().saturating_sub(done);
     format!("[{}{}]", "=".repeat(done), ".".repeat(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_life_is_drawn_by_how_much_of_it_is_over() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (from, until) = (at("2020-01-01T00:00:00Z"), at("2040-01-01T00:00:00Z"));
+        assert_eq!(drawn(from, until, from), format!("[{}]", ".".repeat(24)));
+        assert_eq!(
+            drawn(from, until, at("2030-01-01T00:00:00Z")),
+            format!("[{}{}]", "=".repeat(12), ".".repeat(12))
+        );
+        assert_eq!(drawn(from, until, at("2041-01-01T00:00:00Z")), format!("[{}]", "=".repeat(24)));
+    }
 }

@@ -95,6 +95,27 @@ pub(crate) async fn look_after(config: &Config) -> Result<Vec<(String, i64)>> {
     Ok(held.into_iter().map(|one| (one.name, one.days_left)).collect())
 }
 
+/// Looks after the certificates without `hybridge run`.
+pub(crate) async fn watch(file: &Path, once: bool, output: Output) -> Result<Exit> {
+    let config = config::load(file)?;
+    loop {
+        let seen = look_after(&config).await?;
+        for (name, left) in &seen {
+            output.line(format!("{left:>8} days  {name}"));
+        }
+        if once {
+            let days: serde_json::Map<_, _> =
+                seen.into_iter().map(|(name, left)| (name, json!(left))).collect();
+            output.json(&json!({ "days_left": days }));
+            return Ok(Exit::Done);
+        }
+        tokio::select! {
+            () = super::run::interrupted() => return Ok(Exit::Done),
+            () = tokio::time::sleep(std::time::Duration::from_hours(1)) => {}
+        }
+    }
+}
+
 fn told(ended: &Ended) -> String {
     match ended {
         Ended::Stopped(state) => {
