@@ -9,7 +9,7 @@ param(
 
 $ErrorActionPreference = 'Stop'
 $data = $Json | ConvertFrom-Json
-Add-PSSnapin Microsoft.Crm.PowerShell
+if (-not (Get-PSSnapin -Name Microsoft.Crm.PowerShell -ErrorAction SilentlyContinue)) { Add-PSSnapin Microsoft.Crm.PowerShell }
 
 $settings = Get-CrmSetting -SettingType OAuthClaimsSettings
 $wanted = [bool] $settings.Enabled
