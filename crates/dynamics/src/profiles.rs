@@ -230,3 +230,38 @@ impl Dynamics {
         self.web_api.send(call.repeatable()).await.map(drop)
     }
 }
+
+/// How much an alert matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertLevel {
+    /// Something is to be done.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+impl Dynamics {
+    /// Writes an alert onto the wall of an email server profile, unless the same text stands there already; whether it was
+    /// written.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn alert(&self, profile: Uuid, level: AlertLevel, text: &str) -> Result<bool> {
+        #[derive(Deserialize)]
+        struct Wire {
+            text: Option<String>,
+        }
+        let filter = format!("_regardingobjectid_value eq {profile}");
+        let query = Query::on("tracelogs").option("$select", "text").option("$filter", &filter).build();
+        let there = self.rows::<Wire>(query, "alert").await?;
+        if there.iter().any(|alert| alert.text.as_deref() == Some(text)) {
+            return Ok(false);
+        }
+        let level = if level == AlertLevel::Error { 3 } else { 2 };
+        let body = json!({
+            "level": level, "text": text,
+            "regardingobjectid_emailserverprofile@odata.bind": format!("/emailserverprofiles({profile})"),
+        });
+        self.web_api.send(Call::post("tracelogs").json(&body)?).await.map(|_| true)
+    }
+}

@@ -25,6 +25,8 @@ use toml_edit::DocumentMut;
 use url::Url;
 use uuid::Uuid;
 
+pub(crate) use native::signing;
+
 use crate::{
     config::{Config, SecretSource},
     error::{Failure, Result},

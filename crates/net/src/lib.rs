@@ -11,6 +11,7 @@ mod clock;
 mod connection;
 mod https;
 mod messenger;
+mod peer;
 mod transport;
 
 pub use chance::Chance;
@@ -18,6 +19,7 @@ pub use clock::{Clock, SystemClock, TokioClock};
 pub use connection::{Connection, Connector, ConnectorError, TcpConnector};
 pub use https::{Https, HttpsError};
 pub use messenger::{Messenger, MessengerError, TcpMessenger};
+pub use peer::peer_certificate;
 pub use transport::{Happened, Request, Response, Transport, TransportError, TransportFault};
 
 /// The HTTP vocabulary used in [`Request`] and [`Response`].

@@ -171,22 +171,26 @@ impl Servers {
         })
     }
 
-    /// Asks servers side by side; what they answered, by name.
+    /// Asks servers; what they answered, by name. The first one is asked alone and the others side by side once it has
+    /// answered: with a wrong password all of them at once would lock the account.
     ///
     /// # Errors
-    /// The first one's that failed, in the order of their names.
+    /// That of the first server, or of the first one that failed in the order of their names.
     pub async fn ask<'a>(
         servers: impl IntoIterator<Item = &'a Server>,
         order: Order<'_>,
     ) -> Result<BTreeMap<String, Value>, Obstacle> {
+        let servers: Vec<&Server> = servers.into_iter().collect();
+        let Some((first, others)) = servers.split_first() else { return Ok(BTreeMap::new()) };
+        let mut answers: BTreeMap<String, Result<Value, Obstacle>> = BTreeMap::new();
+        answers.insert(first.name.clone(), Ok(first.reach.run(&first.name, order).await?));
         let mut asked: Vec<BoxFuture<'_, (String, Result<Value, Obstacle>)>> = Vec::new();
-        for server in servers {
+        for &server in others {
             asked.push(Box::pin(async move {
                 (server.name.clone(), server.reach.run(&server.name, order).await)
             }));
         }
-        let answers: BTreeMap<String, Result<Value, Obstacle>> =
-            stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+        answers.extend(stream::iter(asked).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await);
         answers.into_iter().map(|(name, answer)| answer.map(|answer| (name, answer))).collect()
     }
 }

@@ -81,7 +81,11 @@ fn write(to: &Path, made: &Bundle) -> Result<()> {
     for (name, bytes) in &made.files {
         let path = to.join(name);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
-            if name.ends_with(".pfx") { wiring::write_secret(&path, bytes) } else { fs::write(&path, bytes) }
+            if path.extension().is_some_and(|extension| extension == "pfx") {
+                wiring::write_secret(&path, bytes)
+            } else {
+                fs::write(&path, bytes)
+            }
         });
         written.map_err(|error| {
             Failure::new(Exit::Storage, format!("{} can't be written: {error}", path.display()))

@@ -37,7 +37,7 @@ pub(crate) async fn certificate(config: &Path, command: &CertificateCommand, out
             make(name, *days, out, password_file.as_deref(), *writing, output)
         }
         CertificateCommand::Rotate(args) => super::rotate::rotate(config, args, output).await,
-        CertificateCommand::Status => super::rotate::status(config, output),
+        CertificateCommand::Status => super::rotate::status(config, output).await,
         CertificateCommand::Request(args) => super::acme::request(args, output).await,
     }
 }

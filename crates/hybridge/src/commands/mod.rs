@@ -10,6 +10,7 @@ pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod demo;
 pub(crate) mod explain;
+mod held;
 pub(crate) mod init;
 pub(crate) mod rotate;
 mod rotate_signing;

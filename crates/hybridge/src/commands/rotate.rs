@@ -3,10 +3,12 @@
 use std::{fs::File, path::Path};
 
 use hybridge_connect::rotation::{Ended, Error, Options, Rotation, Stage, State, Urgency, urgency};
+use hybridge_dynamics::AlertLevel;
 use hybridge_net::{Clock as _, SystemClock};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::json;
 
+use super::held::{self, Held};
 use crate::{
     cli::{RotateArgs, StageName, TargetName},
     config::{self, Config},
@@ -68,13 +70,12 @@ fn options(config: &Config, days: u32, keep_days: i64) -> Options {
 
 /// Looks after the certificate while Hybridge runs: ends a rotation whose time has come, renews where it may, and warns
 /// otherwise. The days that are left, for the metric.
-pub(crate) async fn look_after(config: &Config) -> Result<i64> {
+pub(crate) async fn look_after(config: &Config) -> Result<Vec<(String, i64)>> {
     const KEEP_DAYS: i64 = 7;
     let credential = wiring::credential(config)?;
     let certificate = credential.certificate();
     let now = SystemClock.now();
     let urgency = urgency(certificate.valid_from(), certificate.valid_until(), now);
-    let left = days(now, certificate.valid_until());
     let state = under_way(config)?;
     let ending = state.as_ref().is_some_and(|state| state.keep_until.is_some_and(|until| until <= now));
     // Without the registration's id an administrator would have to sign in, and nobody sits here.
@@ -88,10 +89,10 @@ pub(crate) async fn look_after(config: &Config) -> Result<i64> {
         let seen = |state: &State| tracing::info!(stage = state.stage.words(), "the certificate is rotated");
         let ended = rotation.forward(&options(config, DAYS, KEEP_DAYS), seen).await.map_err(failure)?;
         tracing::warn!("{}", told(&ended));
-    } else if urgency >= Urgency::Due {
-        tracing::warn!(days_left = left, "the certificate: {}", words(urgency));
     }
-    Ok(left)
+    let (held, _) = held::held(config).await?;
+    warn(config, &held).await;
+    Ok(held.into_iter().map(|one| (one.name, one.days_left)).collect())
 }
 
 fn told(ended: &Ended) -> String {
@@ -149,18 +150,20 @@ impl StageName {
     }
 }
 
-/// The certificate in use, and a rotation that is under way.
-pub(crate) fn status(file: &Path, output: Output) -> Result<Exit> {
+/// Every certificate in use, what ends first at the beginning, and a rotation that is under way.
+pub(crate) async fn status(file: &Path, output: Output) -> Result<Exit> {
     let config = config::load(file)?;
-    let credential = wiring::credential(&config)?;
-    let certificate = credential.certificate();
-    let now = SystemClock.now();
+    let (held, unseen) = held::held(&config).await?;
     let state = under_way(&config)?;
-    let urgency = urgency(certificate.valid_from(), certificate.valid_until(), now);
-    let left = days(now, certificate.valid_until());
-    output.line(format!("In use: {} ({})", certificate.subject(), certificate.sha1_hex()));
-    output.line(format!("  valid until {}, {left} days left", local(certificate.valid_until())));
-    output.line(format!("  {}", words(urgency)));
+    for one in &held {
+        output.line(format!("{}  {}", held::bar(one), one.used_for));
+        output.line(format!("    {} ({})", one.subject, one.thumbprint));
+        output.line(format!("    in {}", one.places.join(", ")));
+        output.line(format!("    until {}, {} days: {}", local(one.valid_until), one.days_left, words(one)));
+    }
+    for one in &unseen {
+        output.line(format!("[   could not be seen    ]  {}: {}", one.place, one.why));
+    }
     if let Some(state) = &state {
         output.line(format!(
             "A rotation is under way since {}: {}.",
@@ -171,28 +174,69 @@ pub(crate) fn status(file: &Path, output: Output) -> Result<Exit> {
             output.line(format!("  the old certificate {} is kept until {}", state.old, local(until)));
         }
     }
+    let own = held.iter().find(|one| one.name == "sign-in");
     output.json(&json!({
-        "subject": certificate.subject(), "thumbprint": certificate.sha1_hex(), "valid_from": certificate.valid_from(),
-        "valid_until": certificate.valid_until(), "days_left": left, "urgency": urgency, "rotation": state,
+        "subject": own.map(|own| &own.subject), "thumbprint": own.map(|own| &own.thumbprint),
+        "valid_from": own.map(|own| own.valid_from), "valid_until": own.map(|own| own.valid_until),
+        "days_left": own.map(|own| own.days_left), "urgency": own.map(|own| own.urgency), "rotation": state,
+        "certificates": held, "unseen": unseen,
     }));
-    Ok(if urgency >= Urgency::Soon { Exit::WithTroubles } else { Exit::Done })
+    Ok(if held.iter().any(|one| one.urgency >= Urgency::Soon) { Exit::WithTroubles } else { Exit::Done })
 }
 
-/// What an urgency means.
-fn words(urgency: Urgency) -> &'static str {
-    match urgency {
-        Urgency::None => "nothing to do yet",
-        Urgency::Due => "less than a third of its life is left: `hybridge certificate rotate` renews it",
-        Urgency::Soon => "less than a sixth of its life is left: run `hybridge certificate rotate`",
-        Urgency::Now => "it ends very soon: run `hybridge certificate rotate` now",
-        Urgency::Over => {
+/// What is to be done about a certificate, and how soon.
+fn words(held: &Held) -> String {
+    match held.urgency {
+        Urgency::None => "nothing to do yet".to_owned(),
+        Urgency::Due => format!("less than a third of its life is left, renew it ({})", held.renewal),
+        Urgency::Soon => format!("less than a sixth of its life is left, renew it ({})", held.renewal),
+        Urgency::Now => format!("it ends very soon, renew it now ({})", held.renewal),
+        Urgency::Over if held.name == "sign-in" => {
             "it is over: make a new one with `hybridge certificate new`, name it in the configuration, and run `hybridge connect apply`"
+                .to_owned()
         }
+        Urgency::Over => format!("it is over, renew it now ({})", held.renewal),
     }
 }
 
-fn days(from: Timestamp, until: Timestamp) -> i64 {
-    from.duration_until(until).as_hours() / 24
+/// Says what ends soon: in the log, and on the wall of an email server profile in Dynamics, once for each stage of urgency
+/// (setup.md 5.5).
+async fn warn(config: &Config, held: &[Held]) {
+    let urgent: Vec<&Held> = held.iter().filter(|one| one.urgency >= Urgency::Due).collect();
+    for one in &urgent {
+        tracing::warn!(
+            days_left = one.days_left,
+            certificate = one.subject,
+            "{}: {}",
+            one.used_for,
+            words(one)
+        );
+    }
+    if urgent.is_empty() {
+        return;
+    }
+    if let Err(failure) = alert(config, &urgent).await {
+        tracing::info!(trouble = %failure.message, "no alert was written in Dynamics");
+    }
+}
+
+async fn alert(config: &Config, urgent: &[&Held]) -> Result<()> {
+    let failed = |error| Failure::from(hybridge_dynamics::trouble(&error));
+    let (dynamics, _) = wiring::Ground::of(config)?.organization(config, None)?;
+    let profiles = dynamics.server_profiles().await.map_err(failed)?;
+    let Some(profile) = profiles.iter().find(|profile| profile.state == Some(0)) else { return Ok(()) };
+    for one in urgent {
+        let level = if one.urgency >= Urgency::Soon { AlertLevel::Error } else { AlertLevel::Warning };
+        let text = format!(
+            "Hybridge: {} with {}, which ends on {}: {}",
+            one.used_for,
+            one.subject,
+            local(one.valid_until),
+            words(one)
+        );
+        dynamics.alert(profile.id, level, &text).await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn under_way(config: &Config) -> Result<Option<State>> {

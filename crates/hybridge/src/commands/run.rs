@@ -6,7 +6,10 @@ use hybridge_console::{Console, Liveness, Signal, Wakes};
 use hybridge_core::lane::LaneId;
 use hybridge_engine::{Engine, Runner, Silent, Wake, Waker};
 use hybridge_store::Store;
-use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
+use prometheus_client::{
+    metrics::{family::Family, gauge::Gauge},
+    registry::Registry,
+};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -28,7 +31,7 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<Exit> {
     let (stopping, stopped) = watch::channel(false);
 
     let liveness = Arc::new(Liveness::starting());
-    let certificate = Gauge::default();
+    let certificate = Days::default();
     let console = start_console(
         &config,
         &engine,
@@ -37,7 +40,7 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<Exit> {
         liveness.clone(),
         (stopped, certificate.clone()),
     )?;
-    let watch = tokio::spawn(watch_certificate(config.clone(), certificate));
+    let watch = tokio::spawn(watch_certificates(config.clone(), certificate));
     output.line("Hybridge is running. Ctrl-C stops it; `hybridge status` tells how the mailboxes fare.");
     liveness.ready();
 
@@ -71,12 +74,17 @@ pub(crate) async fn run(config: &Path, output: Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Looks after Hybridge's own certificate, at the start and every hour.
-async fn watch_certificate(config: Config, days_left: Gauge) {
+/// The days that are left to each certificate.
+type Days = Family<Vec<(String, String)>, Gauge>;
+
+/// Looks after the certificates, at the start and every hour.
+async fn watch_certificates(config: Config, days_left: Days) {
     loop {
         match super::rotate::look_after(&config).await {
-            Ok(left) => {
-                days_left.set(left);
+            Ok(certificates) => {
+                for (name, left) in certificates {
+                    days_left.get_or_create(&vec![("certificate".to_owned(), name)]).set(left);
+                }
             }
             Err(failure) => {
                 tracing::warn!(trouble = %failure.message, "the certificate could not be looked after");
@@ -94,7 +102,7 @@ fn start_console(
     store: Arc<dyn Store>,
     waker: Waker,
     liveness: Arc<Liveness>,
-    (mut stopped, certificate): (watch::Receiver<bool>, Gauge),
+    (mut stopped, certificate): (watch::Receiver<bool>, Days),
 ) -> Result<Option<ConsoleTask>> {
     let Some(address) = config.console.listen else { return Ok(None) };
     // Bound here already, so that an address in use is an error at the start.
@@ -104,7 +112,7 @@ fn start_console(
     })?;
     let mut registry = Registry::with_prefix("hybridge");
     engine.metrics().register(&mut registry);
-    registry.register("certificate_days_left", "Whole days until Hybridge's certificate ends", certificate);
+    registry.register("certificate_days_left", "Whole days until a certificate ends", certificate);
     let console = Console::new(store, Arc::new(WakesLanes(waker)), liveness, registry);
     Ok(Some(tokio::spawn(async move {
         let stop = async move {

@@ -79,7 +79,7 @@ fn beside(url: &Url, label: &str) -> String {
 }
 
 /// The certificate that Dynamics signs with, and where its rotation is remembered.
-fn signing(config: &Config, section: &NativeConfig) -> Result<Signing> {
+pub(crate) fn signing(config: &Config, section: &NativeConfig) -> Result<Signing> {
     let folder = config.path(&config.connect.folder).join("signing");
     let own = PathBuf::from("signing.pem");
     let path = section.certificate.as_ref().map_or_else(|| folder.join(own), |path| config.path(path));

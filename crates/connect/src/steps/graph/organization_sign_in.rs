@@ -12,7 +12,7 @@ pub(super) struct OrganizationSignIn;
 static FACTS: Facts = Facts {
     id: "organization-sign-in",
     title: "Service account signs in to Dynamics",
-    rows: &["G13", "G14", "G15"],
+    rows: &["G14", "G15"],
     place: Place::Organization,
     role: "the service account itself",
     after: &["service-user"],
