@@ -209,16 +209,6 @@ pub(crate) enum ConnectVerb {
         #[arg(long)]
         force: bool,
     },
-    /// What an error of Dynamics, its servers, Entra ID or Exchange means, and what to do.
-    Explain {
-        /// The error's text, as it was read.
-        text: String,
-        /// The machine that it came from.
-        #[arg(long, default_value = "")]
-        machine: String,
-    },
-    /// Let one mail go the whole way: put it into a mailbox, bring it into Dynamics, find it there, remove both.
-    Accept(AcceptArgs),
     /// Write a folder of scripts for the servers with reach = "bundle", to be run there by hand. Changes nothing.
     Export {
         /// The folder to write; it must not exist yet.
@@ -234,6 +224,16 @@ pub(crate) enum ConnectVerb {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// What an error of Dynamics, its servers, Entra ID or Exchange means, and what to do.
+    Explain {
+        /// The error's text, as it was read.
+        text: String,
+        /// The machine that it came from.
+        #[arg(long, default_value = "")]
+        machine: String,
+    },
+    /// Let one mail go the whole way: put it into a mailbox, bring it into Dynamics, find it there, remove both.
+    Accept(AcceptArgs),
     /// The audit log: who changed what when, what was there before and after.
     Log,
 }

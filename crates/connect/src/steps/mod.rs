@@ -61,8 +61,8 @@ mod tests {
                 Some((cells.next()?, cells.next()?)).filter(|(row, _)| all.contains(*row))
             })
             .collect();
-        let names: BTreeSet<String> = told.iter().map(|(row, _)| (*row).to_owned()).collect();
-        assert_eq!(names, all);
+        let listed: BTreeSet<String> = told.iter().map(|(row, _)| (*row).to_owned()).collect();
+        assert_eq!(listed, all);
         assert_eq!(told.len(), all.len(), "a row is told of twice");
         for step in steps_of(Goal::Graph).into_iter().chain(steps_of(Goal::Native)) {
             let facts = step.facts();

@@ -81,7 +81,7 @@ fn write(to: &Path, made: &Bundle) -> Result<()> {
     for (name, bytes) in &made.files {
         let path = to.join(name);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
-            if path.extension().is_some_and(|extension| extension == "pfx") {
+            if path.extension().is_some_and(|kind| kind == "pfx") {
                 wiring::write_secret(&path, bytes)
             } else {
                 fs::write(&path, bytes)
