@@ -28,6 +28,10 @@ fn planted(sandbox: &Sandbox) -> BTreeMap<&'static str, String> {
         ("a token", "eyJ".to_owned()),
         ("a private key", "PRIVATE KEY".to_owned()),
         ("a body", BODY.to_owned()),
+        ("the organization's administrator's password", file("administrator-password")),
+        ("the servers' administrator's password", file("server-password")),
+        // What goes to a script carries its secret.
+        ("a script's input", "rsp:Stream Name=\"stdin\"".to_owned()),
     ])
 }
 
@@ -130,5 +134,84 @@ fn no_secret_is_in_plans_or_the_audit_log() {
     assert!(audit.contains("mailbox-roles") && audit.contains("failed"), "{audit}");
     written_by.insert("the audit log".to_owned(), audit);
     written_by.insert("the configuration".to_owned(), fs::read_to_string(&configuration).unwrap());
+    assert_clean(&sandbox, &written_by);
+}
+
+/// The command lines of all processes at this moment, but for those of programs that start with the test.
+#[cfg(target_os = "linux")]
+fn command_lines() -> String {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ") + "\n").collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_secret_is_in_what_is_done_on_servers_nor_in_any_command_line() {
+    use std::process::Stdio;
+
+    let sandbox = Sandbox::unconnected("native-secrets");
+    let control = Control::of(&sandbox);
+    let configuration = sandbox.folder().join("hybridge.toml");
+    let mut written_by = BTreeMap::new();
+    // A failure on a server first, so that what it says is told as well.
+    control.put("windows", &json!({ "CRM02": { "faults": { "cngImport": true } } }));
+    for (round, command) in [
+        &["connect", "apply", "--target", "native"][..],
+        &["connect", "plan", "--target", "native", "--details"],
+        &["connect", "apply", "--target", "native", "--json"],
+        &["connect", "verify", "--target", "native"],
+        &["certificate", "rotate", "--target", "native"],
+        &["certificate", "status"],
+        &["connect", "log"],
+        &["connect", "log", "--json"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut program = hybridge(&configuration, command);
+        let log = sandbox.folder().join(format!("native-{round}.log"));
+        let program = program.env("HYBRIDGE_LOG", "trace").stdin(Stdio::null());
+        let (out, err) =
+            (fs::File::create(&log).unwrap(), fs::File::create(log.with_extension("err")).unwrap());
+        let mut program = program.stdout(out).stderr(err).spawn().unwrap();
+        let mut lines = String::new();
+        while program.try_wait().unwrap().is_none() {
+            lines += &command_lines();
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        written_by.insert(format!("command lines during {command:?}"), lines);
+        let said =
+            fs::read_to_string(&log).unwrap() + &fs::read_to_string(log.with_extension("err")).unwrap();
+        written_by.insert(format!("{round} {command:?}"), said);
+        control.put("windows", &json!({ "CRM02": { "faults": { "cngImport": false } } }));
+    }
+    let audit = fs::read_to_string(sandbox.folder().join("connect/audit.jsonl")).unwrap();
+    assert!(audit.contains("signing-record") && audit.contains("failed"), "{audit}");
+    written_by.insert("the audit log".to_owned(), audit);
+    // By hand, in a folder.
+    let text = fs::read_to_string(&configuration).unwrap();
+    let by_hand = sandbox.folder().join("by-hand.toml");
+    fs::write(&by_hand, text.replace("\naddress = \"https", "\nreach = \"bundle\"\naddress = \"https"))
+        .unwrap();
+    let (folder, password) = (sandbox.folder().join("bundle"), sandbox.folder().join("bundle-password"));
+    let (to, file) = (folder.to_str().unwrap(), password.to_str().unwrap());
+    let export = ["connect", "export", "--target", "native", "--to", to, "--password-file", file];
+    written_by.insert("the export".to_owned(), written(&by_hand, &export));
+    let one_time = fs::read_to_string(&password).unwrap().trim().to_owned();
+    let mut files = 0;
+    for file in fs::read_dir(&folder).unwrap().flatten() {
+        files += 1;
+        let bytes = fs::read(file.path()).unwrap_or_default();
+        written_by.insert(
+            format!("the bundle's {:?}", file.file_name()),
+            String::from_utf8_lossy(&bytes).into_owned(),
+        );
+    }
+    assert!(files > 3 && one_time.len() > 15, "{files} {}", written_by["the export"]);
+    for (place, text) in &written_by {
+        assert!(!text.contains(&one_time), "the one-time password is in {place}");
+    }
+    assert!(written_by["2 [\"connect\", \"apply\", \"--target\", \"native\", \"--json\"]"].contains("TRACE"));
     assert_clean(&sandbox, &written_by);
 }
