@@ -28,7 +28,11 @@ impl Servers {
             friendly_name: organization.to_owned(),
             state: "Enabled".to_owned(),
         };
-        let estate = Estate::with(EstateSetup { organization, ..EstateSetup::contoso(clock) });
+        let estate = Estate::with(EstateSetup {
+            organization,
+            domain: "lindhagen.test".to_owned(),
+            ..EstateSetup::contoso(clock)
+        });
         Self { estate, clock }
     }
 

@@ -124,4 +124,8 @@ impl Reach for Watched {
             Mode::Apply | Mode::Undo => Ok(json!({})),
         }
     }
+
+    fn by_hand(&self) -> bool {
+        self.inner.by_hand()
+    }
 }

@@ -181,11 +181,17 @@ impl Servers {
         order: Order<'_>,
     ) -> Result<BTreeMap<String, Value>, Obstacle> {
         let servers: Vec<&Server> = servers.into_iter().collect();
-        let Some((first, others)) = servers.split_first() else { return Ok(BTreeMap::new()) };
         let mut answers: BTreeMap<String, Result<Value, Obstacle>> = BTreeMap::new();
-        answers.insert(first.name.clone(), Ok(first.reach.run(&first.name, order).await?));
+        // Nobody signs in at a server that is worked on by hand.
+        let first = servers.iter().find(|server| !server.reach.by_hand()).copied();
+        if let Some(first) = first {
+            answers.insert(first.name.clone(), Ok(first.reach.run(&first.name, order).await?));
+        }
         let mut asked: Vec<BoxFuture<'_, (String, Result<Value, Obstacle>)>> = Vec::new();
-        for &server in others {
+        for server in servers {
+            if answers.contains_key(&server.name) {
+                continue;
+            }
             asked.push(Box::pin(async move {
                 (server.name.clone(), server.reach.run(&server.name, order).await)
             }));

@@ -1,9 +1,14 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Job, adfs_clients, names, relying_party, script, text, texts};
+use super::{
+    Job,
+    adfs_clients::{self, Registered},
+    names, relying_party, script, text, texts,
+};
 use crate::{
     Facts, Obstacle, Place, Reading, Site, Step,
+    native::Adfs,
     servers::{Duty, Mode, Script},
 };
 
@@ -23,6 +28,11 @@ static FACTS: Facts = Facts {
 
 static SCRIPT: Script = script!("adfs-permissions");
 
+fn data(clients: &[Registered], adfs: &Adfs) -> Value {
+    let ids: Vec<&str> = clients.iter().map(|client| client.id.as_str()).collect();
+    json!({ "clients": ids, "identifier": adfs.identifiers.first() })
+}
+
 async fn run(site: &Site, mode: Mode, data: &Value) -> Result<Value, Obstacle> {
     let primary = site.native()?.servers.first(Duty::Adfs)?;
     Job { step: FACTS.id, script: &SCRIPT }.change(primary, mode, data, None).await
@@ -38,8 +48,7 @@ impl Step for AdfsPermissions {
         let Some(adfs) = &site.native()?.adfs else { return Ok(relying_party::not_asked()) };
         let clients = adfs_clients::wanted(site, adfs).await?;
         let ids: Vec<&str> = clients.iter().map(|client| client.id.as_str()).collect();
-        let data = json!({ "clients": ids, "identifier": adfs.identifiers.first() });
-        let told = run(site, Mode::Probe, &data).await?;
+        let told = run(site, Mode::Probe, &data(&clients, adfs)).await?;
         if told.get("needed").and_then(Value::as_bool) == Some(false) {
             let words = "not needed by this version of AD FS".to_owned();
             return Ok(Reading { now: told.clone(), wanted: told, words });
@@ -58,8 +67,9 @@ impl Step for AdfsPermissions {
         Ok(Reading { now: reading(json!(granted)), wanted: reading(json!(ids)), words })
     }
 
-    async fn apply(&self, site: &Site, reading: &Reading) -> Result<(), Obstacle> {
-        run(site, Mode::Apply, &reading.wanted).await.map(drop)
+    async fn apply(&self, site: &Site, _reading: &Reading) -> Result<(), Obstacle> {
+        let Some(adfs) = &site.native()?.adfs else { return Ok(()) };
+        run(site, Mode::Apply, &data(&adfs_clients::wanted(site, adfs).await?, adfs)).await.map(drop)
     }
 
     async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {
