@@ -37,8 +37,9 @@ pub(crate) async fn certificate(config: &Path, command: &CertificateCommand, out
             make(name, *days, out, password_file.as_deref(), *writing, output)
         }
         CertificateCommand::Rotate(args) => super::rotate::rotate(config, args, output).await,
-        CertificateCommand::Status => super::rotate::status(config, output).await,
-        CertificateCommand::Watch { dry_run: true, .. } => super::rotate::status(config, output).await,
+        CertificateCommand::Status | CertificateCommand::Watch { dry_run: true, .. } => {
+            super::rotate::status(config, output).await
+        }
         CertificateCommand::Watch { once, dry_run: false } => {
             super::rotate::watch(config, *once, output).await
         }
