@@ -29,7 +29,9 @@ function Get-Accounts {
     foreach ($name in ($found | Sort-Object -Unique)) {
         if ($name -eq 'LocalSystem') { continue }
         if ($name -like '.\*') { $name = $env:COMPUTERNAME + $name.Substring(1) }
-        $name
+        # As access rules name it: services say NetworkService or user@domain for the same account.
+        $account = New-Object Security.Principal.NTAccount($name)
+        "$($account.Translate([Security.Principal.SecurityIdentifier]).Translate([Security.Principal.NTAccount]))"
     }
 }
 

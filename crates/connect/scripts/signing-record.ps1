@@ -1,5 +1,5 @@
 # The certificate record of the deployment that server-to-server tokens are signed by (setup.md C5).
-# Data: subject, certificate (base64, public); to undo also before (subject and certificate, or nothing).
+# Data: certificate (base64, public); to undo also before (subject and certificate, or nothing).
 # Undo takes of what was found: record
 [CmdletBinding()]
 param(
@@ -14,7 +14,9 @@ if (-not (Get-PSSnapin -Name Microsoft.Crm.PowerShell -ErrorAction SilentlyConti
 
 function Get-Record { @(Get-CrmCertificate | Where-Object { "$($_.CertificateType)" -eq 'S2STokenIssuer' })[0] }
 
-function Set-Record($subject, $certificate) {
+function Set-Record($certificate) {
+    # By the name as Windows writes it, which is how Dynamics looks.
+    $subject = (New-Object Security.Cryptography.X509Certificates.X509Certificate2(,[Convert]::FromBase64String($certificate))).Subject
     $file = [IO.Path]::GetTempFileName()
     try {
         [IO.File]::WriteAllBytes($file, [Convert]::FromBase64String($certificate))
@@ -24,9 +26,9 @@ function Set-Record($subject, $certificate) {
     }
 }
 
-if ($Mode -eq 'Apply') { Set-Record $data.subject $data.certificate }
+if ($Mode -eq 'Apply') { Set-Record $data.certificate }
 if ($Mode -eq 'Undo') {
-    if ($data.before) { Set-Record $data.before.subject $data.before.certificate }
+    if ($data.before) { Set-Record $data.before.certificate }
     else {
         $record = Get-Record
         if ($null -ne $record) { Remove-CrmCertificate -Id $record.Id }

@@ -1,5 +1,5 @@
 # The signing certificate in the store of this server (setup.md C3).
-# Data: thumbprint, subject; to apply also pfx (base64) or file (beside this script), whose password is the secret.
+# Data: thumbprint, certificate (base64, public); to apply also pfx (base64) or file (beside this script), whose password is the secret.
 [CmdletBinding()]
 param(
     [Parameter(Mandatory = $true)] [ValidateSet('Probe', 'Apply', 'Undo')] [string] $Mode,
@@ -24,15 +24,16 @@ function Get-KeySpec($certificate) {
 }
 
 function Get-State {
-    $same = @(Get-ChildItem -Path Cert:\LocalMachine\My | Where-Object { $_.Subject -eq $data.subject })
-    $spec = $null
-    $own = @($same | Where-Object { $_.Thumbprint -eq $data.thumbprint })
-    if ($own.Count -gt 0) { $spec = Get-KeySpec $own[0] }
-    @{
-        installed = $own.Count -gt 0
-        keySpec   = $spec
-        others    = @($same | Where-Object { $_.Thumbprint -ne $data.thumbprint } | ForEach-Object { $_.Thumbprint })
+    $own = @(Get-ChildItem -Path Cert:\LocalMachine\My | Where-Object { $_.Thumbprint -eq $data.thumbprint })
+    $others = @()
+    if ($data.certificate) {
+        # By the name as Windows writes it, which is how Dynamics looks.
+        $subject = (New-Object Security.Cryptography.X509Certificates.X509Certificate2(,[Convert]::FromBase64String($data.certificate))).Subject
+        $others = @(Get-ChildItem -Path Cert:\LocalMachine\My | Where-Object { $_.Subject -eq $subject -and $_.Thumbprint -ne $data.thumbprint } | ForEach-Object { $_.Thumbprint })
     }
+    $spec = $null
+    if ($own.Count -gt 0) { $spec = Get-KeySpec $own[0] }
+    @{ installed = $own.Count -gt 0; keySpec = $spec; others = $others }
 }
 
 function Import-Signing {
@@ -54,7 +55,7 @@ if ($Mode -eq 'Apply' -and -not ($state.installed -and $state.keySpec -eq 1)) {
     $state = Get-State
     if ($state.keySpec -ne 1) {
         Remove-Item -Path $path -DeleteKey
-        throw "The key of $($data.subject) came into a provider that Dynamics cannot use (KeySpec $($state.keySpec))."
+        throw "The key of $($data.thumbprint) came into a provider that Dynamics cannot use (KeySpec $($state.keySpec))."
     }
 }
 if ($Mode -eq 'Undo' -and $state.installed -and -not $data.before.installed) {

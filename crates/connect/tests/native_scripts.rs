@@ -88,7 +88,8 @@ async fn a_certificate_is_brought_into_the_store_its_key_opened_and_both_taken_b
     let pfx = STANDARD.encode(credential.to_pfx_in(PfxForm::Legacy, &password).unwrap());
     let thumbprint = certificate.sha1_hex();
     let (store, access) = (script!("signing-store"), script!("key-access"));
-    let data = json!({ "thumbprint": thumbprint, "subject": certificate.subject() });
+    let public = STANDARD.encode(certificate.der());
+    let data = json!({ "thumbprint": thumbprint, "certificate": public });
     let state = told(&servers, "CRM02", (store, Mode::Probe), data.clone()).await;
     assert_eq!(state, json!({ "installed": false, "keySpec": null, "others": [] }));
     let state = told(&servers, "CRM02", (access, Mode::Probe), data.clone()).await;
@@ -130,7 +131,7 @@ async fn a_key_in_the_wrong_provider_or_closed_to_the_account_is_told_apart() {
     let pfx = STANDARD.encode(credential.to_pfx_in(PfxForm::Legacy, &password).unwrap());
     let store = script!("signing-store");
     let certificate = credential.certificate();
-    let data = json!({ "thumbprint": certificate.sha1_hex(), "subject": certificate.subject(), "pfx": pfx });
+    let data = json!({ "thumbprint": certificate.sha1_hex(), "certificate": STANDARD.encode(certificate.der()), "pfx": pfx });
     servers.estate().machine("CRM01").unwrap().faults.cng_import = true;
     let failed = servers.run("CRM01", (store, Mode::Apply), &data, Some(&password)).await.unwrap_err();
     assert!(failed.trouble().what.contains("KeySpec 0"), "{failed:?}");

@@ -41,7 +41,8 @@ async fn made(folder: &Path, secret: &SecretString) -> (Bundle, Seal, Arc<Bundle
     };
     let credential = Credential::self_signed("hybridge-s2s-1", now(), 30).unwrap();
     let certificate = credential.certificate();
-    let data = json!({ "thumbprint": certificate.sha1_hex(), "subject": certificate.subject() });
+    let data =
+        json!({ "thumbprint": certificate.sha1_hex(), "certificate": STANDARD.encode(certificate.der()) });
     let mut with_pfx = data.clone();
     with_pfx["pfx"] = STANDARD.encode(credential.to_pfx_in(PfxForm::Legacy, secret).unwrap()).into();
     let key = json!({ "thumbprint": certificate.sha1_hex() });

@@ -205,7 +205,7 @@ impl<'a> SigningRotation<'a> {
             files.take_back()?;
         }
         for server in signers(self.site).map_err(obstacle)? {
-            signing_store::remove(server, &state.new, &state.new_subject).await.map_err(obstacle)?;
+            signing_store::remove(server, &state.new).await.map_err(obstacle)?;
         }
         dynamics_key::distrust(self.site, &state.new).await.map_err(obstacle)?;
         files.forget_new()?;
@@ -367,9 +367,8 @@ impl<'a> SigningRotation<'a> {
     async fn clean(&mut self, state: &SigningState) -> Result<SigningEnded> {
         self.note("clean", Outcome::Begun, state)?;
         dynamics_key::distrust(self.site, &state.old).await.map_err(obstacle)?;
-        let subject = old(state)?.subject().to_owned();
         for server in signers(self.site).map_err(obstacle)? {
-            signing_store::remove(server, &state.old, &subject).await.map_err(obstacle)?;
+            signing_store::remove(server, &state.old).await.map_err(obstacle)?;
         }
         let files = self.files()?;
         files.forget_old()?;

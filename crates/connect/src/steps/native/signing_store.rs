@@ -27,7 +27,7 @@ static SCRIPT: Script = script!("signing-store");
 const JOB: Job = Job { step: FACTS.id, script: &SCRIPT };
 
 fn data(certificate: &Certificate) -> Value {
-    json!({ "thumbprint": certificate.sha1_hex(), "subject": certificate.subject() })
+    json!({ "thumbprint": certificate.sha1_hex(), "certificate": STANDARD.encode(certificate.der()) })
 }
 
 /// What the stores hold, by server, and what they are to hold.
@@ -50,8 +50,8 @@ pub(crate) async fn install(server: &Server, credential: &Credential) -> Result<
 }
 
 /// Takes a certificate with its key from one server.
-pub(crate) async fn remove(server: &Server, thumbprint: &str, subject: &str) -> Result<(), Obstacle> {
-    let data = json!({ "thumbprint": thumbprint, "subject": subject, "before": { "installed": false } });
+pub(crate) async fn remove(server: &Server, thumbprint: &str) -> Result<(), Obstacle> {
+    let data = json!({ "thumbprint": thumbprint, "before": { "installed": false } });
     JOB.change(server, Mode::Undo, &data, None).await.map(drop)
 }
 
@@ -133,7 +133,7 @@ impl Step for SigningStore {
         for server in signers(site)? {
             let was = before.pointer(&format!("/servers/{}/installed", server.name)).and_then(Value::as_bool);
             if was == Some(false) {
-                remove(server, text(before, "thumbprint"), text(before, "subject")).await?;
+                remove(server, text(before, "thumbprint")).await?;
             }
         }
         Ok(())
