@@ -50,7 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What tests of a crate may name besides.
-const FOR_TESTS: &[(&str, &str)] = &[("connect", "sandbox-windows")];
+const FOR_TESTS: &[(&str, &str)] = &[("connect", "sandbox-windows"), ("hybridge", "sandbox-windows")];
 
 #[test]
 fn the_crates_depend_on_each_other_as_the_design_says() {
