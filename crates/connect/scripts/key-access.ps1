@@ -1,6 +1,6 @@
 # Who may read the signing certificate's private key on this server (setup.md C4).
 # The accounts are those of the asynchronous services and of the application pool of Dynamics.
-# Data: thumbprint; to undo also before (who could read it).
+# Data: thumbprint; store, where it is not My; to undo also before (who could read it).
 # Undo takes of what was found: readers
 [CmdletBinding()]
 param(
@@ -11,6 +11,9 @@ param(
 
 $ErrorActionPreference = 'Stop'
 $data = $Json | ConvertFrom-Json
+$store = 'My'
+if ($data.store) { $store = $data.store }
+$path = "Cert:\LocalMachine\$store\" + $data.thumbprint
 
 function Get-Accounts {
     $found = @(Get-CimInstance -ClassName Win32_Service -Filter "Name like 'MSCRMAsyncService%'" | ForEach-Object { $_.StartName })
@@ -36,7 +39,7 @@ function Get-Accounts {
 }
 
 function Get-KeyFile {
-    $item = Get-Item -Path ('Cert:\LocalMachine\My\' + $data.thumbprint)
+    $item = Get-Item -Path $path
     if ($null -eq $item.PrivateKey -or $null -eq $item.PrivateKey.CspKeyContainerInfo) {
         throw "The private key of $($data.thumbprint) cannot be opened by this account."
     }
@@ -48,7 +51,7 @@ function Get-Readers($file, $accounts) {
     @($accounts | Where-Object { $rules -contains $_ })
 }
 
-if (-not (Test-Path -Path ('Cert:\LocalMachine\My\' + $data.thumbprint))) {
+if (-not (Test-Path -Path $path)) {
     @{ installed = $false; accounts = @(Get-Accounts); readers = @() } | ConvertTo-Json -Compress
     return
 }

@@ -1,5 +1,6 @@
 # The signing certificate in the store of this server (setup.md C3).
-# Data: thumbprint, certificate (base64, public); to apply also pfx (base64) or file (beside this script), whose password is the secret.
+# Data: thumbprint, certificate (base64, public); to apply also pfx (base64) or file (beside this script), whose password is the secret;
+# store, where it is not My.
 [CmdletBinding()]
 param(
     [Parameter(Mandatory = $true)] [ValidateSet('Probe', 'Apply', 'Undo')] [string] $Mode,
@@ -9,7 +10,9 @@ param(
 
 $ErrorActionPreference = 'Stop'
 $data = $Json | ConvertFrom-Json
-$path = 'Cert:\LocalMachine\My\' + $data.thumbprint
+$store = 'My'
+if ($data.store) { $store = $data.store }
+$path = "Cert:\LocalMachine\$store\" + $data.thumbprint
 
 # 1 and 2 are keys of the old providers (1 is for key exchange), 0 is a CNG key; 'closed' may not be opened by this account.
 function Get-KeySpec($certificate) {
@@ -24,7 +27,8 @@ function Get-KeySpec($certificate) {
 }
 
 function Get-State {
-    $own = @(Get-ChildItem -Path Cert:\LocalMachine\My | Where-Object { $_.Thumbprint -eq $data.thumbprint })
+    $own = @()
+    if (Test-Path -Path $path) { $own = @(Get-Item -Path $path) }
     $others = @()
     if ($data.certificate) {
         # By the name as Windows writes it, which is how Dynamics looks.
@@ -43,9 +47,9 @@ function Import-Signing {
     $flags = [Security.Cryptography.X509Certificates.X509KeyStorageFlags] 'MachineKeySet, PersistKeySet'
     $certificate = New-Object Security.Cryptography.X509Certificates.X509Certificate2($bytes, $Secret, $flags)
     if ($certificate.Thumbprint -ne $data.thumbprint) { throw "The file holds the certificate $($certificate.Thumbprint), not $($data.thumbprint)." }
-    $store = New-Object Security.Cryptography.X509Certificates.X509Store('My', 'LocalMachine')
-    $store.Open('ReadWrite')
-    try { $store.Add($certificate) } finally { $store.Close() }
+    $opened = New-Object Security.Cryptography.X509Certificates.X509Store($store, 'LocalMachine')
+    $opened.Open('ReadWrite')
+    try { $opened.Add($certificate) } finally { $opened.Close() }
 }
 
 $state = Get-State

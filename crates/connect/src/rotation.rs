@@ -8,6 +8,7 @@
 mod files;
 mod key;
 mod signing;
+mod signing_state;
 mod urgency;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -24,7 +25,8 @@ use uuid::Uuid;
 pub use files::{Files, Form};
 pub(crate) use key::key_credential;
 use key::key_id;
-pub use signing::{SigningEnded, SigningOptions, SigningRotation, SigningStage, SigningState};
+pub use signing::SigningRotation;
+pub use signing_state::{SigningEnded, SigningOptions, SigningStage, SigningState};
 pub use urgency::{Urgency, urgency};
 
 use crate::{Action, Journal, JournalError, Outcome};

@@ -6,7 +6,7 @@ mod support;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hybridge_connect::servers::{Mode, Script};
 use hybridge_identity::{Credential, PfxForm, SecretString};
-use hybridge_sandbox_windows::Estate;
+use hybridge_sandbox_windows::{Binding, Estate};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use support::Servers;
@@ -121,6 +121,64 @@ async fn a_certificate_is_brought_into_the_store_its_key_opened_and_both_taken_b
     let mut estate = servers.estate();
     let machine = estate.machine("CRM02").unwrap();
     assert!(machine.certificates.is_empty() && machine.keys.is_empty(), "the key goes with it");
+}
+
+#[tokio::test]
+async fn a_certificate_takes_the_place_of_one_of_the_same_subject() {
+    let servers = servers();
+    let password = SecretString::from("s3cret");
+    let made = |generation: i64| {
+        let from = now() - jiff::SignedDuration::from_hours(generation);
+        let made = Credential::self_signed("*.contoso.com", from, 199).unwrap();
+        let pfx = STANDARD.encode(made.to_pfx_in(PfxForm::Legacy, &password).unwrap());
+        (made.certificate().sha1_hex(), pfx)
+    };
+    let ((old, old_pfx), (new, new_pfx)) = (made(2), made(1));
+    let (store, access, exchange) =
+        (script!("signing-store"), script!("key-access"), script!("signing-exchange"));
+    let aside = "HybridgeArchive";
+    let install = json!({ "thumbprint": old, "pfx": old_pfx });
+    servers.run("CRM02", (store, Mode::Apply), &install, Some(&password)).await.unwrap();
+    let both = json!({ "in": new, "out": old, "store": aside });
+    let failed = refused(&servers, "CRM02", (exchange, Mode::Apply), both.clone()).await;
+    assert!(failed.contains("neither in the store My nor in HybridgeArchive"), "{failed}");
+    let install = json!({ "thumbprint": new, "pfx": new_pfx, "store": aside });
+    servers.run("CRM02", (store, Mode::Apply), &install, Some(&password)).await.unwrap();
+    let state =
+        told(&servers, "CRM02", (access, Mode::Apply), json!({ "thumbprint": new, "store": aside })).await;
+    assert_eq!(state["readers"], json!([Estate::ASYNC_ACCOUNT, Estate::POOL_ACCOUNT]));
+
+    // A listener that looks for the old one would go dark.
+    let bind = |thumbprint: &str, store: &str| Binding {
+        listener: "0.0.0.0:443".to_owned(),
+        thumbprint: thumbprint.to_owned(),
+        store: store.to_owned(),
+    };
+    servers.estate().machine("CRM02").unwrap().bindings = vec![bind(&new, "My"), bind(&old, "My")];
+    let state = told(&servers, "CRM02", (exchange, Mode::Probe), both.clone()).await;
+    assert_eq!(state["listeners"], json!(["0.0.0.0:443"]));
+    let failed = refused(&servers, "CRM02", (exchange, Mode::Apply), both.clone()).await;
+    assert!(failed.contains("0.0.0.0:443 still shows the certificate"), "{failed}");
+    servers.estate().machine("CRM02").unwrap().bindings = vec![bind(&new, "My"), bind(&old, "WebHosting")];
+
+    let expected = |comes: bool| json!({ "in": comes, "out": !comes, "waitsIn": !comes, "waitsOut": comes, "listeners": [] });
+    assert_eq!(told(&servers, "CRM02", (exchange, Mode::Probe), both.clone()).await, expected(false));
+    let started = servers.estate().machine("CRM02").unwrap().service("MSCRMAsyncService").unwrap().started;
+    let mut changed = expected(true);
+    changed["changed"] = true.into();
+    assert_eq!(told(&servers, "CRM02", (exchange, Mode::Apply), both.clone()).await, changed);
+    assert_eq!(told(&servers, "CRM02", (exchange, Mode::Apply), both.clone()).await, expected(true));
+    {
+        let mut estate = servers.estate();
+        let machine = estate.machine("CRM02").unwrap();
+        assert!(machine.service("MSCRMAsyncService").unwrap().started > started);
+        assert!(machine.services.iter().all(|service| service.state == "Running"));
+        assert!(machine.may_read_key(&new, Estate::ASYNC_ACCOUNT), "the right goes with the key");
+    }
+    servers.estate().machine("CRM02").unwrap().bindings.clear();
+    let back = json!({ "in": old, "out": new, "store": aside });
+    told(&servers, "CRM02", (exchange, Mode::Apply), back).await;
+    assert_eq!(told(&servers, "CRM02", (exchange, Mode::Probe), both).await, expected(false));
 }
 
 #[tokio::test]

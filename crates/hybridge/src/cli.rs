@@ -329,6 +329,14 @@ pub(crate) struct RotateArgs {
     /// How many days the new certificate is valid; 365, or what the section native of the configuration says.
     #[arg(long, value_parser = clap::value_parser!(u32).range(2..=3650))]
     pub(crate) days: Option<u32>,
+    /// The new certificate with its key, PFX or PEM, where it is not to be a private one that is made now (native).
+    ///
+    /// A PFX file's password comes from `HYBRIDGE_PFX_PASSWORD`, from --password-file, or is asked for.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["days", "back"])]
+    pub(crate) certificate: Option<PathBuf>,
+    /// A file with the password of --certificate.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) password_file: Option<PathBuf>,
     /// Stop when this is reached; another run goes on from there.
     #[arg(long, value_enum)]
     pub(crate) until: Option<StageName>,

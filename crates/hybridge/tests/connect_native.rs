@@ -146,6 +146,107 @@ fn six_servers_two_ad_fs_servers_and_five_hundred_mailboxes_fit_on_a_screen() {
     }
 }
 
+/// A certificate that Dynamics may sign with, as an authority would renew it: under the same name. Its thumbprint.
+fn renewed(sandbox: &Sandbox, file: &str) -> String {
+    let out = sandbox.folder().join(file);
+    let password = sandbox.folder().join("wildcard.password");
+    fs::write(&password, "wild card").unwrap();
+    let (out, password) = (out.to_str().unwrap(), password.to_str().unwrap());
+    let arguments = [
+        "certificate",
+        "new",
+        "--name",
+        "*.contoso.com",
+        "--days",
+        "199",
+        "--out",
+        out,
+        "--password-file",
+        password,
+    ];
+    let made = run(&configuration(sandbox), &arguments);
+    assert_eq!(made.code, 0, "{made:#?}");
+    let arguments = ["certificate", "inspect", out, "--password-file", password, "--json"];
+    let (_, facts) = answered(run(&configuration(sandbox), &arguments));
+    facts["certificates"][0]["thumbprint"].as_str().unwrap_or_else(|| panic!("{facts:#}")).to_owned()
+}
+
+#[test]
+fn who_keeps_the_wildcard_certificate_changes_it_server_by_server() {
+    let sandbox = Sandbox::unconnected("native-wildcard");
+    let control = Control::of(&sandbox);
+    good(&sandbox, "apply", &[]);
+    control.put("native", &json!({ "cycleSeconds": 1 }));
+    a_cycle_passes(&control);
+    let folder = sandbox.folder();
+    let change = |file: &str, more: &[&str]| {
+        let (file, password) = (folder.join(file), folder.join("wildcard.password"));
+        let given = ["--certificate", file.to_str().unwrap(), "--password-file", password.to_str().unwrap()];
+        rotate(&sandbox, &[&given, more].concat())
+    };
+    // From the private certificate to the wildcard certificate: two subjects, side by side.
+    let old = renewed(&sandbox, "first.pfx");
+    let (ended, answer) = change("first.pfx", &["--keep-days", "0"]);
+    assert_eq!((ended.code, &answer["certificate"]), (0, &json!(old)), "{}", ended.stderr);
+    assert_eq!(store(&control, "CRM01"), [old.as_str()]);
+    a_cycle_passes(&control);
+
+    // A listener that shows it stands in the way, which is said before anything is changed.
+    let new = renewed(&sandbox, "second.pfx");
+    control.put("windows", &json!({ "CRM02": { "bindings": { "0.0.0.0:443": old } } }));
+    let (before, ended) = (control.get("windows"), change("second.pfx", &["--dry-run"]).0);
+    assert_ne!(ended.code, 0);
+    for words in ["crm02.", "0.0.0.0:443", "WebHosting"] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
+    assert_eq!(control.get("windows"), before);
+    control.put("windows", &json!({ "CRM02": { "bindings": {} } }));
+    let (ended, answer) = change("second.pfx", &["--dry-run"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(answer["would"].as_str().unwrap().contains("the old one has the same subject"), "{answer}");
+
+    for stage in ["issued", "trusted", "distributed", "checked", "switched", "restarted", "proven"] {
+        let (ended, answer) = change("second.pfx", &["--until", stage]);
+        assert_eq!((ended.code, answer["ended"].as_str()), (0, Some("stopped")), "{stage}: {}", ended.stderr);
+        a_cycle_passes(&control);
+        let (ended, _) = rotate(&sandbox, &["--back"]);
+        assert_eq!(ended.code, 0, "{stage}: {}", ended.stderr);
+        for machine in ["CRM01", "CRM02"] {
+            assert_eq!(store(&control, machine), [old.as_str()], "{stage}: {machine}");
+        }
+        a_cycle_passes(&control);
+        assert_eq!(refused(&control), 0, "{stage}");
+    }
+    for life in [600, 1_200, 2_000, 3_000, 4_000] {
+        let (file, password) = (folder.join("second.pfx"), folder.join("wildcard.password"));
+        let arguments = [
+            "certificate",
+            "rotate",
+            "--target",
+            "native",
+            "--keep-days",
+            "0",
+            "--certificate",
+            file.to_str().unwrap(),
+            "--password-file",
+            password.to_str().unwrap(),
+        ];
+        let mut program = hybridge(&configuration(&sandbox), &arguments);
+        let mut program = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(life));
+        let _ended = program.kill();
+        program.wait().unwrap();
+    }
+    let (ended, answer) = rotate(&sandbox, &["--keep-days", "0"]);
+    assert!(ended.code == 0 && answer["ended"] == "done", "{answer} {}", ended.stderr);
+    a_cycle_passes(&control);
+    for machine in ["CRM01", "CRM02"] {
+        assert_eq!(store(&control, machine), [new.as_str()], "{machine}");
+    }
+    assert_eq!(refused(&control), 0, "no sign-in was refused at any time");
+    assert_eq!(good(&sandbox, "plan", &[])["done"], true);
+}
+
 #[test]
 fn the_certificate_of_dynamics_changes_while_it_works_and_no_sign_in_is_refused() {
     let sandbox = Sandbox::unconnected("native-rotation");

@@ -15,9 +15,9 @@ mod script;
 mod winrm;
 
 pub use machine::{
-    Adfs, AdfsClient, AdfsPermission, AppPool, Bad, Certificate, CrmCertificate, CrmServer, Deployment,
-    Estate, EstateSetup, Faults, Key, KeyFile, Logged, Machine, NoIssuer, Organization, Roles, Rule, Service,
-    Stored,
+    Adfs, AdfsClient, AdfsPermission, AppPool, Bad, Binding, Certificate, CrmCertificate, CrmServer,
+    Deployment, Estate, EstateSetup, Faults, Key, KeyFile, Logged, Machine, NoIssuer, Organization, Roles,
+    Rule, Service, Stored,
 };
 pub use run::{EMULATOR, Ended, powershell, run};
 pub use winrm::{Answer, Shells};

@@ -5,110 +5,29 @@
 //! configuration database switches, and the services are started anew one server after the other: whichever certificate
 //! a server still signs with, it is trusted. Only after Dynamics itself has opened mailboxes with the new one, and after
 //! a while, the old one goes.
+//!
+//! Dynamics finds a certificate by its subject. A new one of the old one's subject can't lie beside it, so it waits in a
+//! store of its own and takes the old one's place server by server, while that server's services are stopped
+//! (setup.md 5.4).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hybridge_core::trouble::{Class, Trouble};
 use hybridge_identity::{Certificate, Credential};
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use jiff::SignedDuration;
 use serde_json::json;
 
-use super::{Error, Result};
+use super::{
+    Error, Result,
+    signing_state::{SigningEnded, SigningOptions, SigningStage, SigningState},
+};
 use crate::{
     Action, Journal, Obstacle, Outcome, Site, Step,
     steps::native::{
-        dynamics_key, key_access, mailbox_test::MailboxTest, service_restart, signers, signing_record,
-        signing_store,
+        STORE, dynamics_key, key_access, mailbox_test::MailboxTest, service_restart, signers,
+        signing_certificate, signing_exchange, signing_record, signing_store,
     },
 };
-
-/// How far the rotation has come. Each stage tells what is done already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SigningStage {
-    /// The new certificate lies in Hybridge's folder (R1).
-    Issued,
-    /// Entra ID trusts both (R2).
-    Trusted,
-    /// It lies on every server, and the services may read its key (R3).
-    Distributed,
-    /// Entra ID had its time, and the synchronization works with the old one (R4, R5).
-    Checked,
-    /// The configuration database names the new one (R6).
-    Switched,
-    /// The services of every server were started anew (R7).
-    Restarted,
-    /// Dynamics opened mailboxes with it; both are kept for a while (R8, R9).
-    Proven,
-}
-
-impl SigningStage {
-    /// For people.
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Issued => "the new certificate is made",
-            Self::Trusted => "Entra ID trusts both certificates",
-            Self::Distributed => "the new certificate is on every server, beside the old one",
-            Self::Checked => {
-                "Dynamics works with the old one, and Entra ID had its time to learn of the new one"
-            }
-            Self::Switched => "the configuration database names the new certificate",
-            Self::Restarted => "the services of every server sign with the new certificate",
-            Self::Proven => "Dynamics opened mailboxes with it; both are kept for a while",
-        }
-    }
-}
-
-/// A rotation that is under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SigningState {
-    /// How far it has come.
-    pub stage: SigningStage,
-    /// The old certificate: base64 of its DER. Public.
-    old_certificate: String,
-    /// The old certificate's thumbprint (SHA-1, hex).
-    pub old: String,
-    /// When the old certificate ends by itself.
-    pub old_ends: Timestamp,
-    /// The new certificate's thumbprint.
-    pub new: String,
-    /// The new certificate's subject.
-    pub new_subject: String,
-    /// When the new certificate ends.
-    pub new_ends: Timestamp,
-    /// When it began.
-    pub began: Timestamp,
-    /// When Entra ID was told of the new one.
-    trusted_at: Option<Timestamp>,
-    /// Until when both are kept.
-    pub keep_until: Option<Timestamp>,
-}
-
-/// How a rotation is to go.
-#[derive(Debug, Clone)]
-pub struct SigningOptions {
-    /// How many days a new certificate is valid.
-    pub days: u32,
-    /// How long both are kept after the switch, at the most.
-    pub keep: SignedDuration,
-    /// Where to stop.
-    pub until: Option<SigningStage>,
-}
-
-/// How a rotation ended for now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SigningEnded {
-    /// Stopped where it was asked to.
-    Stopped(SigningState),
-    /// Both certificates are kept until then; another run removes the old one.
-    Keeping(SigningState),
-    /// The old certificate is gone.
-    Done {
-        /// The new certificate's thumbprint.
-        new: String,
-    },
-}
 
 /// A rotation of the certificate that Dynamics signs with.
 #[derive(Debug)]
@@ -151,7 +70,7 @@ impl<'a> SigningRotation<'a> {
         mut seen: impl FnMut(&SigningState),
     ) -> Result<SigningEnded> {
         let mut state = match self.state()? {
-            Some(state) => state,
+            Some(state) => of_another(state, options)?,
             None => self.issue(options).await?,
         };
         loop {
@@ -196,16 +115,21 @@ impl<'a> SigningRotation<'a> {
             return Err(Trouble::new(Class::Denied, what, remedy).into());
         }
         self.note("back", Outcome::Begun, &state)?;
+        if state.same_subject && state.stage >= SigningStage::Checked {
+            for server in signers(self.site).map_err(obstacle)? {
+                signing_exchange::exchange(server, &state.old, &state.new).await.map_err(obstacle)?;
+            }
+        }
         let named = signing_record::current(self.site).await.map_err(obstacle)?;
         if named.is_some_and(|named| named.sha1_hex() == state.new) {
             signing_record::write(self.site, &old(&state)?).await.map_err(obstacle)?;
             service_restart::all(self.site).await.map_err(obstacle)?;
         }
-        if files.holds(&state.new) {
+        if files.holds(&state.new) && !state.in_place {
             files.take_back()?;
         }
         for server in signers(self.site).map_err(obstacle)? {
-            signing_store::remove(server, &state.new).await.map_err(obstacle)?;
+            signing_store::remove(server, &state.new, state.aside()).await.map_err(obstacle)?;
         }
         dynamics_key::distrust(self.site, &state.new).await.map_err(obstacle)?;
         files.forget_new()?;
@@ -214,26 +138,60 @@ impl<'a> SigningRotation<'a> {
         Ok(Some(state))
     }
 
-    /// R1: a new certificate with a generation in its subject, so that both can lie in one store.
-    async fn issue(&mut self, options: &SigningOptions) -> Result<SigningState> {
-        let signing = &self.site.native().map_err(obstacle)?.signing;
+    /// What would be issued: whether it takes the place of one of the same subject. Changes nothing.
+    ///
+    /// # Errors
+    /// Why Dynamics could not sign with it, and what to do.
+    pub async fn foresee(&self, certificate: &Credential) -> Result<bool> {
+        Ok(self.judged(certificate).await?.1)
+    }
+
+    /// The certificate in use, and whether the new one has its subject.
+    async fn judged(&self, new: &Credential) -> Result<(Certificate, bool)> {
+        signing_certificate::unfit(new, self.site.now()).map_err(obstacle)?;
         let Some(old) = signing_record::current(self.site).await.map_err(obstacle)? else {
             let remedy = "Set it up first: hybridge connect apply --target native";
             return Err(Trouble::new(Class::Denied, "Dynamics signs with no certificate yet", remedy).into());
         };
+        let (new, thumbprint) = (new.certificate(), old.sha1_hex());
+        if new.sha1_hex() == thumbprint {
+            let what = format!("Dynamics signs with this certificate already ({thumbprint})");
+            return Err(Trouble::new(Class::Denied, what, "Name the renewed one.").into());
+        }
+        let same = new.subject().eq_ignore_ascii_case(old.subject());
+        signing_store::alone(self.site, new, if same { &thumbprint } else { "" }).await.map_err(obstacle)?;
+        if same {
+            signing_exchange::possible(self.site, &new.sha1_hex(), &thumbprint).await.map_err(obstacle)?;
+        }
+        Ok((old, same))
+    }
+
+    /// R1: a new certificate with a generation in its subject, so that both can lie in one store; or the one that is named.
+    async fn issue(&mut self, options: &SigningOptions) -> Result<SigningState> {
+        let signing = &self.site.native().map_err(obstacle)?.signing;
         let now = self.site.now();
-        let name = format!("{}-{}", signing.name, now.strftime("%Y%m%d%H%M%S"));
-        let new = Credential::self_signed(&name, now, options.days)
-            .map_err(|error| Trouble::new(Class::Denied, error.to_string(), error.remedy()))?;
+        let new = if let Some(certificate) = &options.certificate {
+            Arc::clone(certificate)
+        } else {
+            let name = format!("{}-{}", signing.name, now.strftime("%Y%m%d%H%M%S"));
+            let made = Credential::self_signed(&name, now, options.days)
+                .map_err(|error| Trouble::new(Class::Denied, error.to_string(), error.remedy()))?;
+            Arc::new(made)
+        };
+        let (old, same_subject) = self.judged(&new).await?;
+        let thumbprint = new.certificate().sha1_hex();
+        let in_place = signing.files.holds(&thumbprint);
         signing.files.keep_new(&new)?;
         let state = SigningState {
             stage: SigningStage::Issued,
             old_certificate: base64_of(&old),
             old: old.sha1_hex(),
             old_ends: old.valid_until(),
-            new: new.certificate().sha1_hex(),
+            new: thumbprint,
             new_subject: new.certificate().subject().to_owned(),
             new_ends: new.certificate().valid_until(),
+            same_subject,
+            in_place,
             began: now,
             trusted_at: None,
             keep_until: None,
@@ -272,8 +230,12 @@ impl<'a> SigningRotation<'a> {
     async fn distribute(&mut self, state: SigningState) -> Result<SigningState> {
         let new = self.files()?.new_one()?;
         for server in signers(self.site).map_err(obstacle)? {
-            signing_store::install(server, &new).await.map_err(obstacle)?;
-            key_access::grant(server, &state.new).await.map_err(obstacle)?;
+            if state.same_subject {
+                signing_exchange::bring(server, &new).await.map_err(obstacle)?;
+            } else {
+                signing_store::install(server, &new, STORE).await.map_err(obstacle)?;
+                key_access::grant(server, &state.new, STORE).await.map_err(obstacle)?;
+            }
             tracing::info!(server = server.name, "the new certificate is there, and its key can be read");
         }
         self.enter(state, SigningStage::Distributed)
@@ -299,8 +261,15 @@ impl<'a> SigningRotation<'a> {
         self.enter(state, SigningStage::Checked)
     }
 
-    /// R6: one write.
+    /// R6: one write. Of two certificates with one subject, the first server has the new one then, and proves it before the
+    /// others follow.
     async fn switch(&mut self, state: SigningState) -> Result<SigningState> {
+        if state.same_subject {
+            signing_exchange::possible(self.site, &state.new, &state.old).await.map_err(obstacle)?;
+            if let Some(first) = signers(self.site).map_err(obstacle)?.first() {
+                signing_exchange::exchange(first, &state.new, &state.old).await.map_err(obstacle)?;
+            }
+        }
         let files = self.files()?;
         let new = if files.holds(&state.new) { files.current()? } else { files.new_one()? };
         signing_record::write(self.site, new.certificate()).await.map_err(obstacle)?;
@@ -318,26 +287,32 @@ impl<'a> SigningRotation<'a> {
         if !files.holds(&state.new) {
             files.put_in()?;
         }
+        if state.same_subject {
+            self.opens().await?;
+        }
         self.enter(state, SigningStage::Switched)
     }
 
     /// R7: those that were not started yet sign with the old one, which is trusted.
     async fn restart(&mut self, state: SigningState) -> Result<SigningState> {
         for server in signers(self.site).map_err(obstacle)? {
-            service_restart::one(server).await.map_err(obstacle)?;
+            let started = state.same_subject
+                && signing_exchange::exchange(server, &state.new, &state.old).await.map_err(obstacle)?;
+            if !started {
+                service_restart::one(server).await.map_err(obstacle)?;
+            }
             tracing::info!(server = server.name, "its services were started anew");
         }
         self.enter(state, SigningStage::Restarted)
     }
 
-    /// R8: by Dynamics itself. What fails can be taken back with one write.
-    async fn prove(&mut self, mut state: SigningState, options: &SigningOptions) -> Result<SigningState> {
+    /// Dynamics opens mailboxes, tried a few times: not all token servers may know the new certificate yet.
+    async fn opens(&self) -> Result<()> {
         const TRIES: u32 = 4;
         let mut pause = Duration::from_secs(5);
         for attempt in 1.. {
             match MailboxTest.verify(self.site).await {
                 Ok(_) => break,
-                // Not all token servers may know the new certificate yet.
                 Err(obstacle) if attempt < TRIES => {
                     tracing::info!(
                         attempt,
@@ -357,6 +332,12 @@ impl<'a> SigningRotation<'a> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// R8: by Dynamics itself. What fails can be taken back with one write.
+    async fn prove(&mut self, mut state: SigningState, options: &SigningOptions) -> Result<SigningState> {
+        self.opens().await?;
         let now = self.site.now();
         let kept = now.checked_add(options.keep).unwrap_or(now);
         state.keep_until = Some(kept.min(state.old_ends));
@@ -368,9 +349,10 @@ impl<'a> SigningRotation<'a> {
         self.note("clean", Outcome::Begun, state)?;
         dynamics_key::distrust(self.site, &state.old).await.map_err(obstacle)?;
         for server in signers(self.site).map_err(obstacle)? {
-            signing_store::remove(server, &state.old).await.map_err(obstacle)?;
+            signing_store::remove(server, &state.old, state.aside()).await.map_err(obstacle)?;
         }
         let files = self.files()?;
+        files.forget_new()?;
         files.forget_old()?;
         files.forget_state()?;
         self.note("clean", Outcome::Done, state)?;
@@ -395,6 +377,20 @@ impl<'a> SigningRotation<'a> {
         let at = self.site.now();
         self.journal.add(at, "signing-rotation", (Action::Rotate, outcome), (&before, &after), "")?;
         Ok(())
+    }
+}
+
+/// A rotation goes on with the certificate that it began with.
+fn of_another(state: SigningState, options: &SigningOptions) -> Result<SigningState> {
+    let other = options.certificate.as_ref().map(|new| new.certificate().sha1_hex());
+    match other.filter(|other| *other != state.new) {
+        None => Ok(state),
+        Some(_) => Err(Trouble::new(
+            Class::Denied,
+            format!("a rotation to another certificate is under way: {} ({})", state.new_subject, state.new),
+            "End it first, without --certificate, or go back: hybridge certificate rotate --target native --back",
+        )
+        .into()),
     }
 }
 

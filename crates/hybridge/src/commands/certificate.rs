@@ -273,22 +273,31 @@ fn convert(file: &Path, form: &Converted<'_>, out: &Path, writing: Writing, outp
     Ok(Exit::Done)
 }
 
+/// A certificate with its key from a file.
+pub(super) fn credential(file: &Path, password_file: Option<&Path>) -> Result<Credential> {
+    let (bundle, password) = read(file, password_file)?;
+    with_key(file, &bundle, &password.unwrap_or_default())
+}
+
+/// Certificate and key together, read again with the password.
+fn with_key(file: &Path, bundle: &Bundle, password: &SecretString) -> Result<Credential> {
+    if !bundle.has_key {
+        return Err(Failure::new(Exit::Configuration, format!("{} has no private key", file.display()))
+            .help("Export it again where the key lies, with its private key. Without it, only `convert --to cer` can be done."));
+    }
+    let bytes = fs::read(file).map_err(|error| {
+        Failure::new(Exit::Configuration, format!("{} can't be read: {error}", file.display()))
+    })?;
+    let credential = match (&bundle.container, str::from_utf8(&bytes)) {
+        (Container::Pem, Ok(text)) => Credential::from_pem(text, &SecretString::from(text)),
+        _ => Credential::from_pfx(&bytes, password),
+    };
+    credential.map_err(|error| unusable(file, &error))
+}
+
 impl Converted<'_> {
-    /// Certificate and key together, read again with the password.
     fn credential(&self, file: &Path) -> Result<Credential> {
-        if !self.bundle.has_key {
-            return Err(Failure::new(Exit::Configuration, format!("{} has no private key", file.display()))
-                .help("Only --to cer can be made of it. Export it again where the key lies, with its private key."));
-        }
-        let bytes = fs::read(file).map_err(|error| {
-            Failure::new(Exit::Configuration, format!("{} can't be read: {error}", file.display()))
-        })?;
-        let password = self.password.clone().unwrap_or_default();
-        let credential = match (&self.bundle.container, str::from_utf8(&bytes)) {
-            (Container::Pem, Ok(text)) => Credential::from_pem(text, &SecretString::from(text)),
-            _ => Credential::from_pfx(&bytes, &password),
-        };
-        credential.map_err(|error| unusable(file, &error))
+        with_key(file, self.bundle, &self.password.clone().unwrap_or_default())
     }
 
     /// The password to write with: the one that opened the file, else the one that is given.

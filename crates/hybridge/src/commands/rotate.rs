@@ -26,6 +26,10 @@ pub(crate) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
     if args.target == TargetName::Native {
         return super::rotate_signing::rotate(file, args, output).await;
     }
+    if args.certificate.is_some() {
+        return Err(Failure::new(Exit::Configuration, "--certificate is for --target native")
+            .help("Hybridge's own certificate is always made by Hybridge. For the one that Dynamics signs with: --target native"));
+    }
     let config = config::load(file)?;
     if args.dry_run {
         return foretell(&config, args, output);

@@ -1,6 +1,6 @@
 //! `hybridge certificate rotate --target native`: the certificate that Dynamics signs with.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use hybridge_connect::rotation::{SigningEnded, SigningOptions, SigningRotation, SigningStage, SigningState};
 use jiff::SignedDuration;
@@ -23,7 +23,12 @@ pub(super) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
         Failure::new(Exit::Configuration, "the configuration has no section [native]")
             .help("docs/connect.md shows it: the organization's unique name, and the servers.")
     })?;
+    let certificate = match &args.certificate {
+        Some(file) => Some(Arc::new(super::certificate::credential(file, args.password_file.as_deref())?)),
+        None => None,
+    };
     let options = SigningOptions {
+        certificate,
         days: args.days.unwrap_or(section.certificate_days),
         keep: SignedDuration::from_hours(24 * i64::from(args.keep_days)),
         until: args.until.map(StageName::signing),
@@ -33,7 +38,12 @@ pub(super) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
     let site = trust::site(&config, file.to_path_buf(), journal.changes())?;
     let mut rotation = SigningRotation::new(&site, &mut journal);
     if args.dry_run {
-        foretell(rotation.state().map_err(failure)?.as_ref(), args, &options, output);
+        let state = rotation.state().map_err(failure)?;
+        let same_subject = match (&state, &options.certificate) {
+            (None, Some(certificate)) => rotation.foresee(certificate).await.map_err(failure)?,
+            _ => false,
+        };
+        foretell(state.as_ref(), same_subject, args, &options, output);
         return Ok(Exit::Done);
     }
     if args.back {
@@ -73,17 +83,37 @@ fn told(ended: &SigningEnded) -> String {
     }
 }
 
-fn foretell(state: Option<&SigningState>, args: &RotateArgs, options: &SigningOptions, output: Output) {
+fn foretell(
+    state: Option<&SigningState>,
+    same_subject: bool,
+    args: &RotateArgs,
+    options: &SigningOptions,
+    output: Output,
+) {
+    let begin = match &options.certificate {
+        None => format!("make a private certificate valid for {} days", options.days),
+        Some(new) => format!(
+            "take {} ({}), which ends on {}",
+            new.certificate().subject(),
+            new.certificate().sha1_hex(),
+            local(new.certificate().valid_until())
+        ),
+    };
+    let exchange = if same_subject {
+        "bring it to every server, where it waits beside the store, because the old one has the same subject; put it in the place of the old one \
+         on the first server, have Dynamics open mailboxes, switch the configuration database, then on the other servers, one after the other"
+    } else {
+        "bring it to every server, switch the configuration database, start the services anew one server after the other"
+    };
     let words = match (state, args.back) {
         (None, true) => "nothing: no rotation is under way".to_owned(),
         (Some(state), true) => {
             format!("have Dynamics sign with {} again and remove {}", state.old, state.new)
         }
         (None, false) => format!(
-            "make a private certificate valid for {} days, have Entra ID trust it beside the old one, bring it to every server, switch \
-             the configuration database, start the services anew one server after the other, have Dynamics open mailboxes, keep both \
-             for {} days, remove the old one",
-            options.days, args.keep_days
+            "{begin}, have Entra ID trust it beside the old one, {exchange}, have Dynamics open mailboxes, keep both for {} days, remove the \
+             old one",
+            args.keep_days
         ),
         (Some(state), false) => format!("go on from: {}", state.stage.words()),
     };

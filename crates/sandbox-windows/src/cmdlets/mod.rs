@@ -32,6 +32,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("measure", "Measure-Object"),
     ("echo", "Write-Output"),
     ("certutil.exe", "certutil"),
+    ("netsh.exe", "netsh"),
     ("gci", "Get-ChildItem"),
     ("dir", "Get-ChildItem"),
     ("Out-String", "Out-String"),

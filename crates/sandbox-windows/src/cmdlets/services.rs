@@ -23,6 +23,7 @@ pub(super) const CMDLETS: &[Cmdlet] = &[
     cmdlet!("Invoke-WebRequest", Shell, "Uri! | Method UseBasicParsing? TimeoutSec", invoke_web_request),
     cmdlet!("iisreset", Shell, "| Words*", iis_reset),
     cmdlet!("certutil", Shell, "| Words*", certutil),
+    cmdlet!("netsh", Shell, "| Words*", netsh),
 ];
 
 fn object(run: &Run<'_>, service: &Service) -> Value {
@@ -303,4 +304,26 @@ fn certutil(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         "System.Management.Automation.RuntimeException",
         format!("certutil: unknown verb: {}", words.join(" ")),
     )
+}
+
+/// `netsh http show sslcert`: the listeners and the certificates that they show, as Windows Server 2019 prints them.
+fn netsh(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
+    let words: Vec<String> =
+        call.texts("Words").into_iter().chain(call.rest.iter().map(Value::show)).collect();
+    if !words.join(" ").eq_ignore_ascii_case("http show sslcert") {
+        return unknown(call.line, format!("netsh {}", words.join(" ")));
+    }
+    let mut text = "\nSSL Certificate bindings:\n-------------------------\n".to_owned();
+    for binding in &run.machine.bindings {
+        text.push_str(&format!(
+            "\n    IP:port                      : {}\n    Certificate Hash             : {}\n    Application ID               : \
+             {{4dc3e181-e14b-4a21-b022-59fc669b0914}}\n    Certificate Store Name       : {}\n    Verify Client Certificate \
+             Revocation : Enabled\n    Usage Check                  : Enabled\n    Revocation Freshness Time    : 0\n",
+            binding.listener,
+            binding.thumbprint.to_ascii_lowercase(),
+            binding.store
+        ));
+    }
+    run.set_variable("script:LASTEXITCODE", Value::Int(0))?;
+    Ok(text.lines().map(Value::text).collect())
 }

@@ -88,6 +88,17 @@ pub struct Stored {
     pub certificate: Certificate,
 }
 
+/// A listener of `http.sys` that shows a certificate: TLS of IIS, or of WinRM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// Such as `0.0.0.0:443`.
+    pub listener: String,
+    /// The certificate's thumbprint.
+    pub thumbprint: String,
+    /// The store in which it is looked for.
+    pub store: String,
+}
+
 /// A Windows service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -145,6 +156,8 @@ pub struct Machine {
     pub stores: Vec<String>,
     /// The private keys' files.
     pub keys: Vec<KeyFile>,
+    /// The listeners that show certificates.
+    pub bindings: Vec<Binding>,
     /// Its services.
     pub services: Vec<Service>,
     /// The application pools of its IIS.
@@ -175,6 +188,7 @@ impl Machine {
             certificates: Vec::new(),
             stores: Vec::new(),
             keys: Vec::new(),
+            bindings: Vec::new(),
             services: Vec::new(),
             app_pools: Vec::new(),
             registry: BTreeMap::new(),

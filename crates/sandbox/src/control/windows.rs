@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | `faults` | `down`, `noSnapin`, `constrainedLanguage`, `notInPrivUserGroup`, `noKeyAccess`, `cngImport`, `notElevated`, `oldTls`: true or false; those that are not named stay |
 //! | `twin` | the thumbprint of a certificate in `My`: a second one with the same subject is put beside it |
+//! | `bindings` | `{"0.0.0.0:443":"<thumbprint>"}`: what each listener shows, from the store `My`; those there were are gone |
 //! | `removed` | the thumbprint of a certificate: it is gone from `My`, its key stays |
 //! | `unreadable` | the thumbprint of a certificate: only SYSTEM and administrators may read its key any more |
 //! | `keySpec` | `{"<thumbprint>":0}`: the key is of this `KeySpec` |
@@ -17,7 +18,7 @@
 
 use std::collections::BTreeMap;
 
-use hybridge_sandbox_windows::{Certificate, CrmCertificate, Estate, Faults, Logged, Machine};
+use hybridge_sandbox_windows::{Binding, Certificate, CrmCertificate, Estate, Faults, Logged, Machine};
 use rcgen::{CertificateParams, KeyPair};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -145,6 +146,7 @@ fn faults(faults: Faults) -> Value {
 pub(super) struct Change {
     faults: FaultChanges,
     twin: Option<String>,
+    bindings: Option<BTreeMap<String, String>>,
     removed: Option<String>,
     unreadable: Option<String>,
     key_spec: BTreeMap<String, u8>,
@@ -271,6 +273,14 @@ fn apply(machine: &mut Machine, change: &Change) -> Result<(), String> {
         }
     }
     change_keys(machine, change)?;
+    if let Some(bindings) = &change.bindings {
+        let binding = |(listener, thumbprint): (&String, &String)| Binding {
+            listener: listener.clone(),
+            thumbprint: thumbprint.clone(),
+            store: "My".to_owned(),
+        };
+        machine.bindings = bindings.iter().map(binding).collect();
+    }
     change_sign_in(machine, change)?;
     for name in &change.stopped {
         machine.stop(name);

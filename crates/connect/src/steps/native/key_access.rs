@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::{Job, names, on, script, signers, signing, texts};
+use super::{Job, STORE, names, on, script, signers, signing, texts};
 use crate::{
     Facts, Obstacle, Place, Reading, Site, Step,
     servers::{Mode, Script, Server},
@@ -23,9 +23,9 @@ static FACTS: Facts = Facts {
 static SCRIPT: Script = script!("key-access");
 const JOB: Job = Job { step: FACTS.id, script: &SCRIPT };
 
-/// Lets the accounts of Dynamics on one server read a key.
-pub(crate) async fn grant(server: &Server, thumbprint: &str) -> Result<(), Obstacle> {
-    let data = json!({ "thumbprint": thumbprint });
+/// Lets the accounts of Dynamics on one server read the key of a certificate in a store.
+pub(crate) async fn grant(server: &Server, thumbprint: &str, store: &str) -> Result<(), Obstacle> {
+    let data = json!({ "thumbprint": thumbprint, "store": store });
     JOB.change(server, Mode::Apply, &data, None).await.map(drop)
 }
 
@@ -71,7 +71,7 @@ impl Step for KeyAccess {
         for server in signers(site)? {
             let at = format!("/servers/{}", server.name);
             if reading.now.pointer(&at) != reading.wanted.pointer(&at) {
-                grant(server, &thumbprint).await?;
+                grant(server, &thumbprint, STORE).await?;
             }
         }
         Ok(())

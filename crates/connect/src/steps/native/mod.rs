@@ -27,7 +27,8 @@ mod profile_test;
 mod relying_party;
 mod server_inventory;
 pub(crate) mod service_restart;
-mod signing_certificate;
+pub(crate) mod signing_certificate;
+pub(crate) mod signing_exchange;
 pub(crate) mod signing_record;
 pub(crate) mod signing_store;
 mod token_service;
@@ -80,6 +81,9 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
 
 /// The servers that sign tokens or test them: those with the asynchronous service or the web application.
 const SIGNERS: [Duty; 2] = [Duty::Asynchronous, Duty::Web];
+
+/// The store in which Dynamics looks for its certificate.
+pub(crate) const STORE: &str = "My";
 
 /// A script of this folder's steps.
 macro_rules! script {

@@ -43,7 +43,7 @@ fn years(days: u32) -> String {
 }
 
 /// What makes the certificate unfit for signing, judged in the form in which it goes to the servers.
-fn unfit(credential: &Credential, now: Timestamp) -> Result<(), Obstacle> {
+pub(crate) fn unfit(credential: &Credential, now: Timestamp) -> Result<(), Obstacle> {
     let failed = |error: hybridge_identity::Error| Obstacle::refused(error.to_string(), error.remedy());
     let password = SecretString::from(uuid::Uuid::new_v4().to_string());
     let pfx = credential.to_pfx_in(PfxForm::Legacy, &password).map_err(failed)?;
@@ -74,8 +74,8 @@ async fn same_name(site: &Site, credential: &Credential) -> Result<(), Obstacle>
                 record.subject(),
                 record.sha1_hex()
             ),
-            how: "Name no file in [native] certificate, and Hybridge makes one with a name of its own. Or change it server by server: \
-                  `hybridge certificate rotate --target native`."
+            how: "Have it exchanged server by server: hybridge certificate rotate --target native --certificate <this file>. Or leave the name \
+                  behind, with a private certificate of its own: hybridge certificate rotate --target native"
                 .to_owned(),
         });
     }

@@ -4,7 +4,7 @@ use hybridge_identity::{Certificate, Credential, PfxForm, SecretString};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Job, on, script, signers, signing, text, texts};
+use super::{Job, STORE, on, script, signers, signing, text, texts};
 use crate::{
     Facts, Obstacle, Place, Reading, Site, Step,
     servers::{Mode, Script, Server},
@@ -35,8 +35,8 @@ fn wanted() -> Value {
     json!({ "installed": true, "keySpec": 1 })
 }
 
-/// Brings a certificate with its key to one server.
-pub(crate) async fn install(server: &Server, credential: &Credential) -> Result<(), Obstacle> {
+/// Brings a certificate with its key into a store of one server.
+pub(crate) async fn install(server: &Server, credential: &Credential, store: &str) -> Result<(), Obstacle> {
     // For this transport only: it goes with the file through an encrypted channel and is forgotten.
     let password =
         SecretString::from(Uuid::new_v4().simple().to_string() + &Uuid::new_v4().simple().to_string());
@@ -46,13 +46,30 @@ pub(crate) async fn install(server: &Server, credential: &Credential) -> Result<
         .map_err(|error| Obstacle::refused(error.to_string(), error.remedy()))?;
     let mut data = data(credential.certificate());
     super::add(&mut data, "pfx", STANDARD.encode(pfx).into());
+    super::add(&mut data, "store", store.into());
     JOB.change(server, Mode::Apply, &data, Some(&password)).await.map(drop)
 }
 
-/// Takes a certificate with its key from one server.
-pub(crate) async fn remove(server: &Server, thumbprint: &str) -> Result<(), Obstacle> {
-    let data = json!({ "thumbprint": thumbprint, "before": { "installed": false } });
+/// Takes a certificate with its key out of a store of one server.
+pub(crate) async fn remove(server: &Server, thumbprint: &str, store: &str) -> Result<(), Obstacle> {
+    let data = json!({ "thumbprint": thumbprint, "store": store, "before": { "installed": false } });
     JOB.change(server, Mode::Undo, &data, None).await.map(drop)
+}
+
+/// Whether no server holds another certificate of the same subject than one that is known, where Dynamics looks.
+///
+/// # Errors
+/// The server that holds one, and what to do about it.
+pub(crate) async fn alone(site: &Site, certificate: &Certificate, known: &str) -> Result<(), Obstacle> {
+    let found = JOB.probe(signers(site)?, &data(certificate)).await?;
+    for (server, state) in &found {
+        let mut others = texts(state, "others");
+        others.retain(|other| other != known);
+        if !others.is_empty() {
+            return Err(twins(server, certificate.subject(), &others));
+        }
+    }
+    Ok(())
 }
 
 fn twins(server: &str, subject: &str, others: &[String]) -> Obstacle {
@@ -123,7 +140,7 @@ impl Step for SigningStore {
         let credential = signing(site)?;
         for server in signers(site)? {
             if reading.now.pointer(&format!("/servers/{}", server.name)) != Some(&wanted()) {
-                install(server, &credential).await?;
+                install(server, &credential, STORE).await?;
             }
         }
         Ok(())
@@ -133,7 +150,7 @@ impl Step for SigningStore {
         for server in signers(site)? {
             let was = before.pointer(&format!("/servers/{}/installed", server.name)).and_then(Value::as_bool);
             if was == Some(false) {
-                remove(server, text(before, "thumbprint")).await?;
+                remove(server, text(before, "thumbprint"), STORE).await?;
             }
         }
         Ok(())
