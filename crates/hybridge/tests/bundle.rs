@@ -84,6 +84,10 @@ fn verdict(plan: &Value, step: &str) -> String {
     lines.iter().find(|line| line["id"] == step).unwrap()["verdict"].as_str().unwrap().to_owned()
 }
 
+fn import_of(results: &[String]) -> Vec<&str> {
+    ["connect", "import"].into_iter().chain(results.iter().map(String::as_str)).collect()
+}
+
 #[test]
 fn servers_that_nothing_reaches_are_set_up_by_hand() {
     let sandbox = Sandbox::unconnected("bundle");
@@ -115,7 +119,6 @@ fn servers_that_nothing_reaches_are_set_up_by_hand() {
     assert!(!exported.stdout.contains(&password), "{exported:#?}");
     let twice = hybridge(&export);
     assert!(twice.code == 7 && twice.stderr.contains("is there already"), "{twice:#?}");
-
     let text = fs::read_to_string(&configuration).unwrap();
     let organization = text.split("[native]\norganization = \"").nth(1).unwrap().split('"').next().unwrap();
     let mut servers = Servers::new(organization);
@@ -135,8 +138,16 @@ fn servers_that_nothing_reaches_are_set_up_by_hand() {
     for server in ["CRM01", "CRM02", "CRMDEP", "ADFS01"] {
         results.extend(servers.results(server, &carried));
     }
-    let mut import = vec!["connect", "import"];
-    import.extend(results.iter().map(String::as_str));
+    let import = import_of(&results);
+    let text = fs::read_to_string(&results[0]).unwrap();
+    let (changed, altered) =
+        (text.replace("\"orders\":", "\"orders\": "), carried.join("results-altered.json"));
+    assert_ne!(changed, text);
+    fs::write(&altered, changed).unwrap();
+    let refused = hybridge(&[import.as_slice(), &[altered.to_str().unwrap()]].concat());
+    assert!(refused.code != 0 && refused.stderr.contains("SHA-256 is another one"), "{refused:#?}");
+    let log = told(&["connect", "log"]);
+    assert!(log["entries"].as_array().unwrap().iter().all(|entry| entry["action"] != "import"), "{log}");
     let imported = hybridge(&import);
     assert_eq!(imported.code, 0, "{imported:#?}");
     let again = hybridge(&import);
@@ -163,7 +174,29 @@ fn servers_that_nothing_reaches_are_set_up_by_hand() {
     let store = entries.iter().rfind(|entry| entry["step"] == "signing-store").unwrap();
     let before = &store["before"]["servers"];
     assert!(before.as_object().unwrap().values().all(|server| server["installed"] == false), "{store}");
-    for folder in [bundle.clone(), bundle.join("data"), bundle.join("scripts"), carried] {
+    // And back, server by server.
+    let mut results = Vec::new();
+    for server in ["CRMDEP", "CRM01", "CRM02"] {
+        let before = servers.results(server, &carried);
+        let ended = servers.run(server, &["Undo"], "");
+        assert_eq!(ended.exit, 0, "{server}: {ended:?}");
+        results.extend(servers.results(server, &carried).into_iter().filter(|file| !before.contains(file)));
+    }
+    let import = import_of(&results);
+    let imported = hybridge(&import);
+    assert_eq!(imported.code, 0, "{imported:#?}");
+    assert!(servers.estate.machine("CRM01").unwrap().certificates.is_empty(), "the certificate is gone");
+    let plan = told(&["connect", "plan", "--target", "native"]);
+    for step in ["signing-store", "token-service", "organization-tenant"] {
+        assert_eq!(verdict(&plan, step), "change", "{step}: {plan:#}");
+    }
+    let left = told(&["connect", "undo", "--target", "native", "--dry-run"]).to_string();
+    assert!(!left.contains("signing-store"), "what was taken back there is not taken back again: {left}");
+    holds_no(&password, &[bundle.clone(), bundle.join("data"), bundle.join("scripts"), carried]);
+}
+
+fn holds_no(password: &str, folders: &[PathBuf]) {
+    for folder in folders {
         for entry in
             fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
         {
