@@ -40,10 +40,12 @@ function Get-Accounts {
 
 function Get-KeyFile {
     $item = Get-Item -Path $path
-    if ($null -eq $item.PrivateKey -or $null -eq $item.PrivateKey.CspKeyContainerInfo) {
+    $key = $null
+    try { $key = $item.PrivateKey } catch { $key = $null }
+    if ($null -eq $key -or $null -eq $key.CspKeyContainerInfo) {
         throw "The private key of $($data.thumbprint) cannot be opened by this account."
     }
-    Join-Path $env:ProgramData ('Microsoft\Crypto\RSA\MachineKeys\' + $item.PrivateKey.CspKeyContainerInfo.UniqueKeyContainerName)
+    Join-Path $env:ProgramData ('Microsoft\Crypto\RSA\MachineKeys\' + $key.CspKeyContainerInfo.UniqueKeyContainerName)
 }
 
 function Get-Readers($file, $accounts) {

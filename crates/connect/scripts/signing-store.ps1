@@ -17,7 +17,9 @@ $path = "Cert:\LocalMachine\$store\" + $data.thumbprint
 # 1 and 2 are keys of the old providers (1 is for key exchange), 0 is a CNG key; 'closed' may not be opened by this account.
 function Get-KeySpec($certificate) {
     if (-not $certificate.HasPrivateKey) { return $null }
-    $key = $certificate.PrivateKey
+    # A CNG key is none to this property: it gives nothing, or throws.
+    $key = $null
+    try { $key = $certificate.PrivateKey } catch { $key = $null }
     if ($null -ne $key -and $null -ne $key.CspKeyContainerInfo) {
         if ("$($key.CspKeyContainerInfo.KeyNumber)" -eq 'Exchange') { return 1 }
         return 2

@@ -1,5 +1,7 @@
 //! Services, and the programs that scripts start.
 
+use jiff::Timestamp;
+
 use super::cmdlet;
 use crate::{
     machine::{Certificate, Service},
@@ -136,12 +138,34 @@ fn get_cim_instance(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
                     "Win32_Process",
                     [
                         ("ProcessId", id),
-                        ("Name", Value::text("CrmAsyncService.exe")),
+                        (
+                            "Name",
+                            Value::text(if is_web(service) { "svchost.exe" } else { "CrmAsyncService.exe" }),
+                        ),
+                        ("CreationDate", Value::date(process_of(service))),
+                    ],
+                ))
+            };
+            // A worker of the web server begins with it.
+            let workers =
+                run.machine.services.iter().filter(|service| is_web(service) && service.state == "Running");
+            let worker = |service: &Service| {
+                Ok(Value::known(
+                    "Win32_Process",
+                    [
+                        ("ProcessId", Value::Int(9000)),
+                        ("Name", Value::text("w3wp.exe")),
+                        (
+                            "CommandLine",
+                            Value::text(
+                                r#"c:\windows\system32\inetsrv\w3wp.exe -ap "CRMAppPool" -v "v4.0" -l "webengine4.dll""#,
+                            ),
+                        ),
                         ("CreationDate", Value::date(service.started)),
                     ],
                 ))
             };
-            running.map(process).collect::<Ran<Vec<Value>>>()?
+            running.map(process).chain(workers.map(worker)).collect::<Ran<Vec<Value>>>()?
         }
         "win32_computersystem" => vec![Value::known(
             "Win32_ComputerSystem",
@@ -162,6 +186,15 @@ fn get_cim_instance(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
         }
     }
     Ok(kept)
+}
+
+fn is_web(service: &Service) -> bool {
+    service.name.eq_ignore_ascii_case("W3SVC")
+}
+
+/// When a service's process was started. IIS shares one with others, which goes on when IIS is started anew.
+fn process_of(service: &Service) -> Timestamp {
+    if is_web(service) { Timestamp::UNIX_EPOCH } else { service.started }
 }
 
 fn run_id(run: &Run<'_>, service: &Service) -> Value {
@@ -203,7 +236,7 @@ fn get_process(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     if let Some(service) = found {
         return Ok(vec![Value::known(
             "System.Diagnostics.Process",
-            [("Id", Value::Int(wanted)), ("StartTime", Value::date(service.started))],
+            [("Id", Value::Int(wanted)), ("StartTime", Value::date(process_of(service)))],
         )]);
     }
     let message = format!("Cannot find a process with the process identifier {wanted}.");
