@@ -268,3 +268,38 @@ async fn what_a_server_does_not_reach_is_told() {
         "{state}"
     );
 }
+
+#[tokio::test]
+async fn a_server_tells_which_certificates_it_uses_and_what_for() {
+    let servers = servers();
+    let credential = Credential::self_signed("hybridge-s2s-1", now(), 730).unwrap();
+    let certificate = credential.certificate();
+    let password = SecretString::from("s3cret");
+    let pfx = STANDARD.encode(credential.to_pfx_in(PfxForm::Legacy, &password).unwrap());
+    let (thumbprint, public) = (certificate.sha1_hex(), STANDARD.encode(certificate.der()));
+    let data = json!({ "thumbprint": thumbprint, "pfx": pfx, "certificate": public });
+    servers.run("CRM01", (script!("signing-store"), Mode::Apply), &data, Some(&password)).await.unwrap();
+    servers.estate().machine("CRM01").unwrap().bindings.push(Binding {
+        listener: "0.0.0.0:443".to_owned(),
+        thumbprint: thumbprint.clone(),
+        store: "My".to_owned(),
+    });
+    told(&servers, "CRMDEP", (script!("signing-record"), Mode::Apply), data.clone()).await;
+
+    let asked = json!({ "signing": public });
+    let uses = async |server: &str| -> Vec<(String, String)> {
+        let told = told(&servers, server, (script!("certificates"), Mode::Probe), asked.clone()).await;
+        let text = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
+        let found = told["certificates"].as_array().unwrap();
+        found.iter().map(|one| (text(one, "use"), text(one, "thumbprint"))).collect()
+    };
+    let own = |purpose: &str| (purpose.to_owned(), thumbprint.clone());
+    assert_eq!(uses("CRM01").await, [own("listener 0.0.0.0:443"), own("store My")]);
+    assert_eq!(uses("CRMDEP").await, [own("configuration database S2STokenIssuer")]);
+    let farm = uses("ADFS01").await;
+    assert_eq!(farm.len(), 1, "{farm:?}");
+    assert_eq!(farm[0].0, "AD FS Token-Signing");
+    let state =
+        told(&servers, "CRM02", (script!("certificates"), Mode::Probe), json!({ "signing": null })).await;
+    assert_eq!(state, json!({ "certificates": [] }));
+}

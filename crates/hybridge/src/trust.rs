@@ -9,10 +9,13 @@ use std::{
     time::Duration,
 };
 
-use hybridge_connect::bundle::Bundles;
-use hybridge_connect::rotation::{Files, Form, Parts};
 use hybridge_connect::{
     Changes, Deployment, Exchange, Journal, Registration, Settings, SignIn, Site, SiteParts, Tasks,
+};
+use hybridge_connect::{
+    bundle::Bundles,
+    rotation::{Files, Form, Parts},
+    servers::Servers,
 };
 use hybridge_core::trouble::{Class, Trouble};
 use hybridge_dynamics::Dynamics;
@@ -28,7 +31,7 @@ use uuid::Uuid;
 pub(crate) use native::signing;
 
 use crate::{
-    config::{Config, SecretSource},
+    config::{Config, NativeConfig, SecretSource},
     error::{Failure, Result},
     exit::Exit,
     output::Output,
@@ -46,12 +49,23 @@ pub(crate) fn site(config: &Config, file: PathBuf, changes: Changes) -> Result<S
     with_bundles(config, file, changes).map(|(site, _)| site)
 }
 
+fn bundles(config: &Config, ground: &Ground) -> Result<Arc<Bundles>> {
+    let folder = config.path(&config.connect.folder);
+    Bundles::open(&folder.join("bundles"), ground.clock.clone())
+        .map_err(|error| Failure::new(Exit::Storage, error.to_string()).help(error.remedy()))
+}
+
+/// The Windows servers, and the way to each.
+pub(crate) fn servers(config: &Config, section: &NativeConfig) -> Result<Servers> {
+    let ground = Ground::of(config)?;
+    let bundles = bundles(config, &ground)?;
+    native::servers(config, &ground, section, &bundles)
+}
+
 /// What the steps work on, and the bundles by which some of its servers are reached.
 pub(crate) fn with_bundles(config: &Config, file: PathBuf, changes: Changes) -> Result<(Site, Arc<Bundles>)> {
     let ground = Ground::of(config)?;
-    let folder = config.path(&config.connect.folder);
-    let bundles = Bundles::open(&folder.join("bundles"), ground.clock.clone())
-        .map_err(|error| Failure::new(Exit::Storage, error.to_string()).help(error.remedy()))?;
+    let (folder, bundles) = (config.path(&config.connect.folder), bundles(config, &ground)?);
     let credential = Arc::new(wiring::credential(config)?);
     let directory = ground.graph(directory_tokens(config, &ground)?)?;
     let exchange = exchange(config, &ground)?;

@@ -120,6 +120,29 @@ fn from_nothing_to_mailboxes_that_dynamics_opens_and_back() {
         assert!(mailbox["lastSync"].is_string() && mailbox["lastError"].is_null(), "{address}: {mailbox}");
     }
 
+    // Every certificate is told with where it is used; one that a server got otherwise is told as well.
+    let status = || answered(run(&configuration(&sandbox), &["certificate", "status", "--json"])).1;
+    let used = |status: &Value, what: &str| -> Vec<Value> {
+        let all = status["certificates"].as_array().unwrap().iter();
+        all.filter(|one| one["used_for"].as_str().unwrap().contains(what)).cloned().collect()
+    };
+    let told = status();
+    let signing = used(&told, "Dynamics signs");
+    assert_eq!((signing.len(), &told["drift"]), (1, &Value::Null), "{told:#}");
+    let places = signing[0]["places"].to_string();
+    for place in ["crm01.", "crm02.", "store My", "configuration database S2STokenIssuer"] {
+        assert!(places.contains(place), "{place}: {places}");
+    }
+    assert_eq!(used(&told, "AD FS signs").len(), 1, "{told:#}");
+    control.put("windows", &json!({ "CRM02": { "twin": signing[0]["thumbprint"] } }));
+    let told = status();
+    assert!(told["drift"].as_str().unwrap().contains("crm02."), "{told:#}");
+    let twin = used(&told, "Dynamics signs")
+        .iter()
+        .find(|one| one["thumbprint"] != signing[0]["thumbprint"])
+        .cloned();
+    control.put("windows", &json!({ "CRM02": { "removed": twin.unwrap()["thumbprint"] } }));
+
     good(&sandbox, "undo", &[]);
     assert_eq!(ground(&control), before, "undo leaves what was there before");
     assert_eq!(fs::read_to_string(configuration(&sandbox)).unwrap(), written);

@@ -50,6 +50,11 @@ impl Files {
         self.beside(".previous")
     }
 
+    /// Where the certificate in use lies.
+    pub fn path(&self) -> &Path {
+        &self.certificate
+    }
+
     /// The certificate in use.
     ///
     /// # Errors
@@ -143,6 +148,11 @@ impl Files {
     /// When it can't be read.
     pub fn state(&self) -> Result<Option<State>> {
         read_json(&self.state_file())
+    }
+
+    /// Whether a rotation is under way.
+    pub fn is_rotating(&self) -> bool {
+        self.state_file().exists()
     }
 
     pub(super) fn keep_state(&self, state: &State) -> Result<()> {

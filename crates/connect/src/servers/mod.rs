@@ -2,6 +2,7 @@
 //!
 //! A step hands a [`Script`] with its data to a server; which way it goes there ([`Reach`]) is the server's own affair.
 
+mod certificates;
 mod here;
 mod refusal;
 mod winrm;
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use crate::Obstacle;
 
+pub use certificates::{UsedCertificate, used_certificates};
 pub use here::Here;
 pub use winrm::Winrm;
 pub use wire::{Ended, Powershell, Through};

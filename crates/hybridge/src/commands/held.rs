@@ -1,6 +1,9 @@
 //! Every certificate that this installation depends on and that Hybridge can see without an administrator (setup.md 5.1).
 
-use hybridge_connect::rotation::{Urgency, urgency};
+use hybridge_connect::{
+    rotation::{Urgency, urgency},
+    servers::{UsedCertificate, used_certificates},
+};
 use hybridge_identity::Certificate;
 use hybridge_net::{Clock as _, SystemClock, peer_certificate};
 use jiff::Timestamp;
@@ -38,7 +41,9 @@ pub(super) struct Held {
 impl Held {
     /// The same certificate serves something else too.
     fn also(&mut self, other: Self) {
-        self.used_for = format!("{}; {}", self.used_for, other.used_for);
+        if !self.used_for.contains(&other.used_for) {
+            self.used_for = format!("{}; {}", self.used_for, other.used_for);
+        }
         self.places.extend(other.places);
     }
 }
@@ -54,18 +59,15 @@ pub(super) struct Unseen {
 pub(super) async fn held(config: &Config) -> Result<(Vec<Held>, Vec<Unseen>)> {
     let mut found = vec![own(config)?];
     let mut unseen = Vec::new();
-    if let Some(signing) = signing(config)? {
-        found.push(signing);
-    }
+    let signing = signing(config)?;
+    let (signing, held): (Option<Certificate>, Option<Held>) = signing.unzip();
+    found.extend(held);
+    on_servers(config, signing.as_ref(), &mut found, &mut unseen).await?;
     for (name, used_for, address, renewal) in addresses(config).await? {
         match peer_certificate(&address).await.map(Certificate::from_der) {
             Ok(Ok(certificate)) => {
                 let place = address.origin().ascii_serialization();
-                let shown = of(&certificate, (name, used_for), vec![place], renewal);
-                match found.iter_mut().find(|held| held.thumbprint == shown.thumbprint) {
-                    Some(held) => held.also(shown),
-                    None => found.push(shown),
-                }
+                add(&mut found, of(facts(&certificate), (name, used_for), place, renewal));
             }
             Ok(Err(error)) => unseen.push(Unseen { place: address.to_string(), why: error.to_string() }),
             Err(why) => unseen.push(Unseen { place: address.to_string(), why }),
@@ -75,20 +77,35 @@ pub(super) async fn held(config: &Config) -> Result<(Vec<Held>, Vec<Unseen>)> {
     Ok((found, unseen))
 }
 
+/// One more use of a certificate that is there already, or a new one.
+fn add(found: &mut Vec<Held>, one: Held) {
+    match found.iter_mut().find(|held| held.thumbprint == one.thumbprint) {
+        Some(held) => held.also(one),
+        None => found.push(one),
+    }
+}
+
+/// Whose, which, from when and until when.
+type Facts = (String, String, Timestamp, Timestamp);
+
+fn facts(certificate: &Certificate) -> Facts {
+    let subject = certificate.subject().to_owned();
+    (subject, certificate.sha1_hex(), certificate.valid_from(), certificate.valid_until())
+}
+
 fn of(
-    certificate: &Certificate,
+    (subject, thumbprint, from, until): Facts,
     (name, used_for): (String, String),
-    places: Vec<String>,
+    place: String,
     renewal: &str,
 ) -> Held {
     let now = SystemClock.now();
-    let (from, until) = (certificate.valid_from(), certificate.valid_until());
     Held {
         name,
         used_for,
-        places,
-        subject: certificate.subject().to_owned(),
-        thumbprint: certificate.sha1_hex(),
+        places: vec![place],
+        subject,
+        thumbprint,
         valid_from: from,
         valid_until: until,
         days_left: now.duration_until(until).as_hours() / 24,
@@ -99,26 +116,79 @@ fn of(
 
 fn own(config: &Config) -> Result<Held> {
     let credential = wiring::credential(config)?;
-    let places = vec![config.path(&config.tenant.certificate).display().to_string(), "Entra ID".to_owned()];
+    let place = config.path(&config.tenant.certificate).display().to_string();
     let what = ("sign-in".to_owned(), "Hybridge signs in to Entra ID".to_owned());
-    Ok(of(credential.certificate(), what, places, "hybridge certificate rotate"))
+    Ok(of(facts(credential.certificate()), what, place, "hybridge certificate rotate"))
 }
 
+const SIGNS: &str = "Dynamics signs its tokens for Exchange Online";
+const ROTATE: &str = "hybridge certificate rotate --target native";
+
 /// The one that Dynamics signs with, where Hybridge has made it or was told of it.
-fn signing(config: &Config) -> Result<Option<Held>> {
+fn signing(config: &Config) -> Result<Option<(Certificate, Held)>> {
     let Some(section) = &config.native else { return Ok(None) };
-    let signing = trust::signing(config, section)?;
-    let Ok(credential) = signing.files.current() else { return Ok(None) };
-    let servers = section.servers.iter().filter(|server| server.signs()).map(|server| server.name.clone());
-    let places =
-        ["Entra ID".to_owned(), "the configuration database".to_owned()].into_iter().chain(servers).collect();
-    let what = ("signing".to_owned(), "Dynamics signs its tokens for Exchange Online".to_owned());
-    Ok(Some(of(credential.certificate(), what, places, "hybridge certificate rotate --target native")))
+    let files = trust::signing(config, section)?.files;
+    let Ok(credential) = files.current() else { return Ok(None) };
+    let what = ("signing".to_owned(), SIGNS.to_owned());
+    let held = of(facts(credential.certificate()), what, files.path().display().to_string(), ROTATE);
+    Ok(Some((credential.certificate().clone(), held)))
 }
+
+/// Those that the Windows servers use.
+async fn on_servers(
+    config: &Config,
+    signing: Option<&Certificate>,
+    found: &mut Vec<Held>,
+    unseen: &mut Vec<Unseen>,
+) -> Result<()> {
+    let Some(section) = &config.native else { return Ok(()) };
+    let servers = trust::servers(config, section)?;
+    for (server, told) in used_certificates(&servers, signing).await {
+        match told {
+            Ok(used) => used.into_iter().for_each(|one| add(found, on_server(&server, one))),
+            Err(obstacle) => unseen.push(Unseen { place: server, why: obstacle.trouble().what }),
+        }
+    }
+    Ok(())
+}
+
+/// A certificate as a server uses it.
+fn on_server(server: &str, used: UsedCertificate) -> Held {
+    let purpose = used.purpose.as_str();
+    let (name, words, renewal) = if purpose == "store My" || purpose.ends_with(" S2STokenIssuer") {
+        (format!("signing {server}"), SIGNS.to_owned(), ROTATE)
+    } else if let Some(listener) = purpose.strip_prefix("listener ") {
+        (format!("listener {server} {listener}"), format!("TLS of {server}"), BY_HAND)
+    } else if purpose.starts_with("AD FS Token-Signing") {
+        let renewal = "AD FS replaces it by itself; then claims have to be configured anew in Dynamics";
+        (purpose.to_lowercase(), "AD FS signs its tokens".to_owned(), renewal)
+    } else {
+        (purpose.to_lowercase(), purpose.to_owned(), BY_HAND)
+    };
+    let place = format!("{server} ({purpose})");
+    of((used.subject, used.thumbprint, used.valid_from, used.valid_until), (name, words), place, renewal)
+}
+
+/// What does not fit together: Dynamics signs with several certificates, and none of them is being replaced.
+pub(super) fn drift(config: &Config, held: &[Held]) -> Result<Option<String>> {
+    let signing: Vec<&Held> = held.iter().filter(|one| one.used_for.contains(SIGNS)).collect();
+    let Some(section) = config.native.as_ref().filter(|_| signing.len() > 1) else { return Ok(None) };
+    if trust::signing(config, section)?.files.is_rotating() {
+        return Ok(None);
+    }
+    let places = signing.iter().map(|one| format!("{} in {}", one.thumbprint, one.places.join(", ")));
+    let places: Vec<String> = places.collect();
+    Ok(Some(format!(
+        "Dynamics is to sign with one certificate, but there are several: {}. See: hybridge connect plan --target native",
+        places.join("; ")
+    )))
+}
+
+/// How certificates are renewed that Hybridge does not renew.
+const BY_HAND: &str = "its own issuer; hybridge certificate request has one issued over ACME";
 
 /// The servers that show a certificate of their own.
 async fn addresses(config: &Config) -> Result<Vec<(String, String, Url, &'static str)>> {
-    const BY_HAND: &str = "its own issuer; hybridge certificate request has one issued over ACME";
     let mut found = Vec::new();
     let mut add = |used_for: String, address: Url| {
         let host = address.host_str().unwrap_or_default();

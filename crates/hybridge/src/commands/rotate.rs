@@ -95,6 +95,9 @@ pub(crate) async fn look_after(config: &Config) -> Result<Vec<(String, i64)>> {
         tracing::warn!("{}", told(&ended));
     }
     let (held, _) = held::held(config).await?;
+    if let Some(drift) = held::drift(config, &held)? {
+        tracing::warn!("{drift}");
+    }
     warn(config, &held).await;
     Ok(held.into_iter().map(|one| (one.name, one.days_left)).collect())
 }
@@ -179,7 +182,7 @@ impl StageName {
 pub(crate) async fn status(file: &Path, output: Output) -> Result<Exit> {
     let config = config::load(file)?;
     let (held, unseen) = held::held(&config).await?;
-    let state = under_way(&config)?;
+    let (state, drift) = (under_way(&config)?, held::drift(&config, &held)?);
     for one in &held {
         output.line(format!("{}  {}", held::bar(one), one.used_for));
         output.line(format!("    {} ({})", one.subject, one.thumbprint));
@@ -188,6 +191,9 @@ pub(crate) async fn status(file: &Path, output: Output) -> Result<Exit> {
     }
     for one in &unseen {
         output.line(format!("[   could not be seen    ]  {}: {}", one.place, one.why));
+    }
+    if let Some(drift) = &drift {
+        output.line(drift);
     }
     if let Some(state) = &state {
         output.line(format!(
@@ -204,9 +210,13 @@ pub(crate) async fn status(file: &Path, output: Output) -> Result<Exit> {
         "subject": own.map(|own| &own.subject), "thumbprint": own.map(|own| &own.thumbprint),
         "valid_from": own.map(|own| own.valid_from), "valid_until": own.map(|own| own.valid_until),
         "days_left": own.map(|own| own.days_left), "urgency": own.map(|own| own.urgency), "rotation": state,
-        "certificates": held, "unseen": unseen,
+        "certificates": held, "unseen": unseen, "drift": drift,
     }));
-    Ok(if held.iter().any(|one| one.urgency >= Urgency::Soon) { Exit::WithTroubles } else { Exit::Done })
+    Ok(if drift.is_some() || held.iter().any(|one| one.urgency >= Urgency::Soon) {
+        Exit::WithTroubles
+    } else {
+        Exit::Done
+    })
 }
 
 /// What is to be done about a certificate, and how soon.

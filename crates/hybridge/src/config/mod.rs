@@ -293,13 +293,6 @@ pub(crate) struct ServerConfig {
     pub(crate) service_principal: Option<String>,
 }
 
-impl ServerConfig {
-    /// Whether it signs tokens, or tests them.
-    pub(crate) fn signs(&self) -> bool {
-        self.duties.contains(&Duty::Asynchronous) || self.duties.contains(&Duty::Web)
-    }
-}
-
 /// The way to a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]

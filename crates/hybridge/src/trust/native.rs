@@ -24,12 +24,10 @@ pub(super) fn native(config: &Config, ground: &Ground, bundles: &Arc<Bundles>) -
     let cloud = &ground.cloud;
     let Some(section) = config.native.as_ref() else { return Ok(None) };
     let metadata = section.token_metadata.as_ref().map(ToString::to_string);
-    let servers = section.servers.iter().map(|server| self::server(config, ground, section, server, bundles));
-    let servers = servers.collect::<Result<Vec<Server>>>()?;
     Ok(Some(Native {
         organization: section.organization.clone(),
         token_metadata: metadata.unwrap_or_else(|| native::token_metadata(cloud).to_owned()),
-        servers: Servers::new(servers),
+        servers: servers(config, ground, section, bundles)?,
         signing: signing(config, section)?,
         soak: SignedDuration::from_mins(section.soak_minutes.into()),
         domain: section.domain.clone(),
@@ -43,6 +41,17 @@ pub(super) fn native(config: &Config, ground: &Ground, bundles: &Arc<Bundles>) -
         outbound: section.outbound.clone().unwrap_or_else(|| native::outbound(cloud)),
         adfs: section.adfs.as_ref().map(|adfs| self::adfs(config, adfs)),
     }))
+}
+
+/// The servers, and the way to each.
+pub(crate) fn servers(
+    config: &Config,
+    ground: &Ground,
+    section: &NativeConfig,
+    bundles: &Arc<Bundles>,
+) -> Result<Servers> {
+    let servers = section.servers.iter().map(|server| self::server(config, ground, section, server, bundles));
+    Ok(Servers::new(servers.collect::<Result<Vec<Server>>>()?))
 }
 
 /// What AD FS is to know; names as the wizard for internet-facing deployments proposes them, where none are given.

@@ -301,31 +301,46 @@ fn update_certificate(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
     Ok(Vec::new())
 }
 
-/// The token-signing certificate in use.
+/// The certificates of the farm: the one that tokens are signed with, and that of its service, where it has one.
 fn get_certificate(run: &mut Run<'_>, call: &Call) -> Ran<Vec<Value>> {
-    let kind = call.text("CertificateType").unwrap_or_default();
-    if !kind.eq_ignore_ascii_case("Token-Signing") {
-        return unknown(call.line, format!("Get-AdfsCertificate of {kind}"));
-    }
+    let wanted = call.text("CertificateType");
     let generation = run.machine.farm().signing_generation;
     let thumbprint = format!("{:040X}", 0xADF5_0000_u64 + u64::from(generation));
-    let end =
-        run.machine.now.checked_add(jiff::SignedDuration::from_hours(24 * 365)).unwrap_or(run.machine.now);
-    let certificate = Value::known(
+    let year = jiff::SignedDuration::from_hours(24 * 365);
+    let now = run.machine.now;
+    let signing = Value::known(
         "System.Security.Cryptography.X509Certificates.X509Certificate2",
-        [("Thumbprint", Value::text(&thumbprint)), ("NotAfter", Value::date(end))],
-    );
-    Ok(vec![Value::known(
-        "Microsoft.IdentityServer.Management.Resources.ServiceCertificate",
         [
-            ("CertificateType", Value::text("Token-Signing")),
-            ("IsPrimary", Value::Bool(true)),
+            ("Subject", Value::text(format!("CN=ADFS Signing - sts.{}", run.machine.domain))),
             ("Thumbprint", Value::text(&thumbprint)),
-            ("StoreName", Value::text("My")),
-            ("StoreLocation", Value::text("CurrentUser")),
-            ("Certificate", certificate),
+            ("NotBefore", Value::date(now)),
+            ("NotAfter", Value::date(now.checked_add(year).unwrap_or(now))),
         ],
-    )])
+    );
+    let service = run.machine.farm().service_certificate.clone();
+    let service = service.and_then(|thumbprint| {
+        let stored = run.machine.certificates.iter().find(|one| one.certificate.thumbprint == thumbprint)?;
+        Some((thumbprint, run.certificate_object(&stored.certificate)))
+    });
+    let all = [("Token-Signing", Some((thumbprint, signing))), ("Service-Communications", service)];
+    Ok(all
+        .into_iter()
+        .filter(|(kind, _)| wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind)))
+        .filter_map(|(kind, found)| found.map(|(thumbprint, certificate)| (kind, thumbprint, certificate)))
+        .map(|(kind, thumbprint, certificate)| {
+            Value::known(
+                "Microsoft.IdentityServer.Management.Resources.ServiceCertificate",
+                [
+                    ("CertificateType", Value::text(kind)),
+                    ("IsPrimary", Value::Bool(true)),
+                    ("Thumbprint", Value::text(&thumbprint)),
+                    ("StoreName", Value::text("My")),
+                    ("StoreLocation", Value::text("LocalMachine")),
+                    ("Certificate", certificate),
+                ],
+            )
+        })
+        .collect())
 }
 
 fn get_properties(run: &mut Run<'_>, _: &Call) -> Ran<Vec<Value>> {
