@@ -99,8 +99,9 @@ impl Changes {
     }
 
     fn note(&self, entry: &Entry) {
-        // What failed may have changed a part.
-        if entry.outcome != Outcome::Begun && entry.action != Action::Import {
+        // What failed may have changed a part. A rotation has the services take up what it brought.
+        let by_step = matches!(entry.action, Action::Apply | Action::Undo);
+        if entry.outcome != Outcome::Begun && by_step {
             self.last.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.step.clone(), entry.at);
         }
     }

@@ -274,6 +274,7 @@ fn who_keeps_the_wildcard_certificate_changes_it_server_by_server() {
 fn the_certificate_of_dynamics_changes_while_it_works_and_no_sign_in_is_refused() {
     let sandbox = Sandbox::unconnected("native-rotation");
     let control = Control::of(&sandbox);
+    let before = ground(&control);
     good(&sandbox, "apply", &[]);
     control.put("native", &json!({ "cycleSeconds": 1 }));
     a_cycle_passes(&control);
@@ -319,4 +320,6 @@ fn the_certificate_of_dynamics_changes_while_it_works_and_no_sign_in_is_refused(
     assert_eq!(refused(&control), 0, "no sign-in was refused at any time");
     let plan = good(&sandbox, "plan", &[]);
     assert_eq!(plan["done"], true, "{plan:#}");
+    good(&sandbox, "undo", &[]);
+    assert_eq!(ground(&control), before, "what the rotation brought is taken back too");
 }

@@ -356,6 +356,7 @@ impl<'a> SigningRotation<'a> {
         files.forget_old()?;
         files.forget_state()?;
         self.note("clean", Outcome::Done, state)?;
+        self.owned(state)?;
         Ok(SigningEnded::Done { new: state.new.clone() })
     }
 
@@ -369,6 +370,18 @@ impl<'a> SigningRotation<'a> {
     fn reached(&mut self, state: &SigningState) -> Result<()> {
         self.files()?.keep_state_of(state)?;
         self.note(state.stage.words(), Outcome::Done, state)
+    }
+
+    /// What the rotation changed of the steps' work is Hybridge's own change, not somebody else's.
+    fn owned(&mut self, state: &SigningState) -> Result<()> {
+        const STEPS: [&str; 5] =
+            ["signing-certificate", "signing-store", "key-access", "dynamics-key", "signing-record"];
+        let (before, after) = (json!({ "certificate": state.old }), json!({ "certificate": state.new }));
+        for step in STEPS {
+            let what = (Action::Rotate, Outcome::Done);
+            self.journal.add(self.site.now(), step, what, (&before, &after), "")?;
+        }
+        Ok(())
     }
 
     fn note(&mut self, what: &str, outcome: Outcome, state: &SigningState) -> Result<()> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hybridge_identity::{Certificate, Credential, PfxForm, SecretString};
@@ -147,10 +149,20 @@ impl Step for SigningStore {
     }
 
     async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {
+        // A rotation may have brought another one since.
+        let now = match signing(site) {
+            Ok(own) => Some(own.certificate().sha1_hex()),
+            Err(Obstacle::After(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let first = text(before, "thumbprint").to_owned();
+        let thumbprints: BTreeSet<String> = now.into_iter().chain([first]).collect();
         for server in signers(site)? {
             let was = before.pointer(&format!("/servers/{}/installed", server.name)).and_then(Value::as_bool);
             if was == Some(false) {
-                remove(server, text(before, "thumbprint"), STORE).await?;
+                for thumbprint in &thumbprints {
+                    remove(server, thumbprint, STORE).await?;
+                }
             }
         }
         Ok(())
