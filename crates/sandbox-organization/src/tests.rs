@@ -9,6 +9,7 @@ mod access;
 mod batch;
 mod front_door;
 mod reading;
+mod sending;
 mod soap;
 mod tracking;
 mod writing;

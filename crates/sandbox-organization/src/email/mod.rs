@@ -1,4 +1,4 @@
-//! The rules of incoming email, each in a module of its own (server-side-sync.md 2, dynamics.md 5).
+//! The rules of email, each in a module of its own (server-side-sync.md 2 and 3, dynamics.md 5).
 
 mod address;
 pub(crate) mod attachments;
@@ -13,6 +13,7 @@ mod parties;
 mod promote;
 mod queueing;
 mod reason;
+mod send;
 pub(crate) mod smart;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub(crate) use {
     envelope::{Envelope, File, Message, Thread},
     promote::{check_promote, deliver_promote},
     reason::{Reason, Verdict},
+    send::{Sending, send},
 };
 
 /// With server-side synchronization chosen as the organization's channel, the messages made for an
@@ -49,6 +51,8 @@ pub(crate) const TO_CHECK: [&str; 1] = ["prvReadActivity"];
 pub(crate) const TO_DELIVER: [&str; 3] = ["prvCreateActivity", "prvWriteActivity", "prvAppendActivity"];
 pub(crate) const TO_PROMOTE: [&str; 5] =
     ["prvAppendActivity", "prvCreateActivity", "prvReadActivity", "prvShareActivity", "prvWriteActivity"];
+
+pub(crate) const TO_SEND: [&str; 3] = ["prvReadActivity", "prvWriteActivity", "prvReadUser"];
 
 /// Refuses a caller who lacks one of these privileges.
 pub(crate) fn demand(state: &State, session: &Session, privileges: &[&str]) -> Outcome<()> {

@@ -164,7 +164,7 @@ pub(super) fn before_update(table: &'static Table, old: &Row, changes: &mut Chan
 }
 
 /// The address that mail to a party goes to.
-pub(super) fn address_of(state: &State, party: &Cell) -> Option<String> {
+pub(crate) fn address_of(state: &State, party: &Cell) -> Option<String> {
     let Cell::Lookup(Reference { table, id }) = party else { return None };
     let row = state.store.get(table, *id)?;
     let column = match table.name {

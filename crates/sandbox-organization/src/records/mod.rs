@@ -20,7 +20,10 @@ use crate::{
     schema::{self, Collection, Kind, Table},
     state::{Session, State},
 };
-pub(crate) use {activity::refuse_poisoned, mailbox::give_mailbox};
+pub(crate) use {
+    activity::{address_of, refuse_poisoned},
+    mailbox::give_mailbox,
+};
 
 /// Creates a row with its children, whole or not at all.
 pub(crate) fn create(
@@ -110,7 +113,7 @@ pub(crate) fn create_child(
     let mut changes = Changes::read(state, session, table, body, Purpose::Create)?;
     changes.set(table, collection.by, Cell::Lookup(Reference { table: parent, id: parent_id }));
     if table.name == "activityparty" && changes.mentions("partyid") && changes.get("addressused").is_none() {
-        let address = changes.get("partyid").and_then(|party| activity::address_of(state, party));
+        let address = changes.get("partyid").and_then(|party| address_of(state, party));
         changes.set(table, "addressused", address.map(Cell::text));
     }
     create_row(state, session, table, changes, Purpose::Create)

@@ -216,6 +216,9 @@ pub(super) fn on_row(
     if table.name == "role" {
         return roles::act(state, session, request, (table, id), name);
     }
+    if table.name == "email" && name == "Microsoft.Dynamics.CRM.SendEmail" {
+        return send_email(state, session, request, id);
+    }
     if table.name != "email"
         || name != "Microsoft.Dynamics.CRM.DeliverPromoteEmail"
         || !state.options.web_api_email_actions
@@ -230,6 +233,21 @@ pub(super) fn on_row(
     let message = message(state, &request.json()?)?;
     let id = email::deliver_promote(state, session, id, message)?;
     email_reply(state, session, table, id)
+}
+
+fn send_email(state: &mut State, session: &Session, request: &Request, id: Uuid) -> Outcome<Reply> {
+    if request.method != Method::POST {
+        return Err(Fault::no_method("An action is called with POST."));
+    }
+    email::demand(state, session, &email::TO_SEND)?;
+    let body = request.json()?;
+    let Some(issue) = body.get("IssueSend").and_then(Json::as_bool) else {
+        return Err(Fault::bad(INVALID_ARGUMENT, "The required parameter 'IssueSend' is missing."));
+    };
+    let token = body.get("TrackingToken").and_then(Json::as_str).map(str::to_owned);
+    let subject = email::send(state, session, id, &email::Sending { issue, token })?;
+    let body = complex(session, "SendEmailResponse", json!({ "Subject": subject }));
+    Ok(reply(StatusCode::OK, Some(&body)))
 }
 
 fn email_reply(state: &State, session: &Session, table: &'static Table, id: Uuid) -> Outcome<Reply> {
