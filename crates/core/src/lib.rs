@@ -12,6 +12,7 @@
 //! | What did the organization answer, in words? | [`verdict`] |
 //! | Which road does an attachment take? | [`attachment`] |
 //! | What was concluded about a message? | [`decision`] |
+//! | What becomes of an email that waits to be sent? | [`outgoing`] |
 //! | When is something tried again? | [`retry`] |
 //! | What is wrong, and who must do what? | [`trouble`] |
 
@@ -23,6 +24,7 @@ pub mod eligibility;
 pub mod ids;
 pub mod lane;
 pub mod message;
+pub mod outgoing;
 pub mod retry;
 pub mod trouble;
 pub mod verdict;

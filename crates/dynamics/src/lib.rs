@@ -13,6 +13,7 @@ mod emails;
 mod envelope;
 mod mailboxes;
 mod organization;
+mod outgoing;
 mod profiles;
 mod route;
 mod soap;
