@@ -12,8 +12,9 @@ use url::Url;
 
 use crate::{
     config::{Config, ReachName},
-    error::Result,
-    trust,
+    error::{Failure, Result},
+    exit::Exit,
+    trust::{self, OwnApp},
     wiring::{self, Ground, SignIn},
 };
 
@@ -59,6 +60,15 @@ pub(super) struct Unseen {
 pub(super) async fn held(config: &Config) -> Result<(Vec<Held>, Vec<Unseen>)> {
     let mut found = vec![own(config)?];
     let mut unseen = Vec::new();
+    if config.tenant.tasks_client_id.is_some() {
+        match tasks(config) {
+            Ok(held) => found.push(held),
+            Err(failure) => {
+                let place = "the application for To Do".to_owned();
+                unseen.push(Unseen { place, why: failure.message });
+            }
+        }
+    }
     let signing = signing(config)?;
     let (signing, held): (Option<Certificate>, Option<Held>) = signing.unzip();
     found.extend(held);
@@ -119,6 +129,14 @@ fn own(config: &Config) -> Result<Held> {
     let place = config.path(&config.tenant.certificate).display().to_string();
     let what = ("sign-in".to_owned(), "Hybridge signs in to Entra ID".to_owned());
     Ok(of(facts(credential.certificate()), what, place, "hybridge certificate rotate"))
+}
+
+fn tasks(config: &Config) -> Result<Held> {
+    let files = trust::own_files(config, OwnApp::Tasks)?;
+    let credential = files.current().map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+    let what = ("tasks".to_owned(), "Hybridge signs in to Entra ID for To Do".to_owned());
+    let place = files.path().display().to_string();
+    Ok(of(facts(credential.certificate()), what, place, OwnApp::Tasks.command()))
 }
 
 const SIGNS: &str = "Dynamics signs its tokens for Exchange Online";
