@@ -89,6 +89,7 @@ pub(crate) fn with_bundles(config: &Config, file: PathBuf, changes: Changes) -> 
         as_application,
         organization,
         administration,
+        web: ground.transport.clone(),
         settings: Arc::new(ConfigFile::new(file, config)),
         clock: ground.clock,
         changes,
