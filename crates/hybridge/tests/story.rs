@@ -30,6 +30,11 @@ fn a_configuration_elsewhere_finds_all_files_of_the_sandbox() {
         let ended = run(&configuration, command);
         assert_eq!(ended.code, 0, "{command:?}: {ended:#?}");
     }
+    // What can't be seen does not hide the rest.
+    std::fs::remove_file(sandbox.folder().join("server-password")).unwrap();
+    let status = run(&configuration, &["certificate", "status"]);
+    assert!(status.stdout.contains("the Windows servers: the password of [native]"), "{status:#?}");
+    assert!(status.code == 0 && status.stdout.contains("Hybridge signs in to Entra ID"), "{status:#?}");
 }
 
 /// The decisions that `explain` finds.

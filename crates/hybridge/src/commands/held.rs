@@ -69,10 +69,15 @@ pub(super) async fn held(config: &Config) -> Result<(Vec<Held>, Vec<Unseen>)> {
             }
         }
     }
-    let signing = signing(config)?;
+    // What is wrong there must not hide the other certificates.
+    let signing = signing(config).unwrap_or_else(|failure| {
+        let place = "the certificate that Dynamics signs with".to_owned();
+        unseen.push(Unseen { place, why: failure.message });
+        None
+    });
     let (signing, held): (Option<Certificate>, Option<Held>) = signing.unzip();
     found.extend(held);
-    on_servers(config, signing.as_ref(), &mut found, &mut unseen).await?;
+    on_servers(config, signing.as_ref(), &mut found, &mut unseen).await;
     for (name, used_for, address, renewal) in addresses(config).await? {
         match peer_certificate(&address).await.map(Certificate::from_der) {
             Ok(Ok(certificate)) => {
@@ -158,16 +163,21 @@ async fn on_servers(
     signing: Option<&Certificate>,
     found: &mut Vec<Held>,
     unseen: &mut Vec<Unseen>,
-) -> Result<()> {
-    let Some(section) = &config.native else { return Ok(()) };
-    let servers = trust::servers(config, section)?;
+) {
+    let Some(section) = &config.native else { return };
+    let servers = match trust::servers(config, section) {
+        Ok(servers) => servers,
+        Err(failure) => {
+            unseen.push(Unseen { place: "the Windows servers".to_owned(), why: failure.message });
+            return;
+        }
+    };
     for (server, told) in used_certificates(&servers, signing).await {
         match told {
             Ok(used) => used.into_iter().for_each(|one| add(found, on_server(&server, one))),
             Err(obstacle) => unseen.push(Unseen { place: server, why: obstacle.trouble().what }),
         }
     }
-    Ok(())
 }
 
 /// A certificate as a server uses it.
