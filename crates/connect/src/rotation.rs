@@ -109,6 +109,10 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The first pause before a token is asked for again.
     pub pause: Duration,
+    /// The step whose certificate it is, in the audit log.
+    pub step: &'static str,
+    /// The command that an administrator types: `hybridge certificate rotate`.
+    pub command: &'static str,
 }
 
 impl std::fmt::Debug for Parts {
@@ -223,7 +227,7 @@ impl<'a> Rotation<'a> {
         };
         if state.old_ends <= self.parts.clock.now() {
             let what = format!("the old certificate {} ended on {}", state.old, state.old_ends);
-            let remedy = "There is nothing to go back to: `hybridge certificate rotate` goes on.";
+            let remedy = format!("There is nothing to go back to: `{}` goes on.", self.parts.command);
             return Err(Trouble::new(Class::Denied, what, remedy).into());
         }
         self.note("back", Outcome::Begun, &state, "")?;
@@ -281,7 +285,7 @@ impl<'a> Rotation<'a> {
                 // An earlier try's answer may be lost, and the certificate be there: a token tells.
                 let (_, tokens) = (self.parts.sign_in)(Arc::new(new));
                 if tokens.token().await.is_err() {
-                    return Err(refused(&error));
+                    return Err(self.refused(&error));
                 }
             }
         }
@@ -305,8 +309,10 @@ impl<'a> Rotation<'a> {
                         return Err(Trouble::new(
                             Class::Transient,
                             format!("Entra ID gives no token for the new certificate yet: {error}"),
-                            "The old certificate stays in use. Run `hybridge certificate rotate` again in some minutes, or \
-                             `hybridge certificate rotate --back`.",
+                            format!(
+                                "The old certificate stays in use. Run `{0}` again in some minutes, or `{0} --back`.",
+                                self.parts.command
+                            ),
                         )
                         .into());
                     }
@@ -340,7 +346,7 @@ impl<'a> Rotation<'a> {
             Ok(()) => {}
             // Without that permission Graph still says who asks.
             Err(error) if error.failure().is_some_and(|failure| failure.status.as_u16() == 403) => {}
-            Err(error) => return Err(refused(&error)),
+            Err(error) => return Err(self.refused(&error)),
         }
         let now = self.parts.clock.now();
         let kept = now.checked_add(options.keep).unwrap_or(now);
@@ -382,7 +388,7 @@ impl<'a> Rotation<'a> {
         let kind = DirectoryKind::Application;
         match graph.remove_key(kind, self.parts.registration, key, proof.expose_secret()).await {
             Ok(()) => Ok(()),
-            Err(error) => Err(refused(&error)),
+            Err(error) => Err(self.refused(&error)),
         }
     }
 
@@ -410,16 +416,18 @@ impl<'a> Rotation<'a> {
         let (before, after) =
             (json!({ "certificate": state.old }), json!({ "certificate": state.new, "stage": what }));
         let at = self.parts.clock.now();
-        self.journal.add(at, "app-certificate", (Action::Rotate, outcome), (&before, &after), error)?;
+        self.journal.add(at, self.parts.step, (Action::Rotate, outcome), (&before, &after), error)?;
         Ok(())
     }
-}
 
-fn refused(error: &hybridge_odata::Error) -> Error {
-    let mut trouble = hybridge_graph::trouble(error);
-    if trouble.remedy.is_empty() {
-        "A valid certificate is in use all the same. `hybridge certificate rotate` goes on from here, `--back` goes back."
-            .clone_into(&mut trouble.remedy);
+    fn refused(&self, error: &hybridge_odata::Error) -> Error {
+        let mut trouble = hybridge_graph::trouble(error);
+        if trouble.remedy.is_empty() {
+            trouble.remedy = format!(
+                "A valid certificate is in use all the same. `{}` goes on from here, `--back` goes back.",
+                self.parts.command
+            );
+        }
+        trouble.into()
     }
-    trouble.into()
 }

@@ -6,7 +6,7 @@ use hybridge_core::{eligibility::judge, trouble::Trouble};
 use hybridge_dynamics::Dynamics;
 use hybridge_graph::Graph;
 use hybridge_identity::Credential;
-use hybridge_net::Clock;
+use hybridge_net::{Clock, Transport};
 use jiff::Timestamp;
 use url::Url;
 use uuid::Uuid;
@@ -95,6 +95,8 @@ pub struct SiteParts {
     pub organization: Dynamics,
     /// The organization, signed in as an administrator, where the configuration names one.
     pub administration: Option<Dynamics>,
+    /// The web, as somebody sees it who is not signed in.
+    pub web: Arc<dyn Transport>,
     /// Where findings are kept.
     pub settings: Arc<dyn Settings>,
     /// The clock.
@@ -160,6 +162,11 @@ impl Site {
     /// Whether the configuration names an administrator of the organization.
     pub fn has_organization_account(&self) -> bool {
         self.parts.administration.is_some()
+    }
+
+    /// The web, as somebody sees it who is not signed in.
+    pub(crate) fn web(&self) -> &dyn Transport {
+        self.parts.web.as_ref()
     }
 
     /// Where findings are kept.

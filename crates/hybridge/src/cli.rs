@@ -317,9 +317,10 @@ pub(crate) enum CertificateCommand {
 /// How a certificate is renewed.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RotateArgs {
-    /// Which certificate: Hybridge's own (graph), or the one that Dynamics signs with (native).
-    #[arg(long, value_enum, default_value_t = TargetName::Graph)]
-    pub(crate) target: TargetName,
+    /// Which certificate: Hybridge's own (graph), that of its application for To Do (tasks), or the one that Dynamics signs
+    /// with (native).
+    #[arg(long, value_enum, default_value_t = RotateTarget::Graph)]
+    pub(crate) target: RotateTarget,
     /// Go back to the old certificate.
     #[arg(long, conflicts_with_all = ["keep_days", "days", "until"])]
     pub(crate) back: bool,
@@ -343,6 +344,17 @@ pub(crate) struct RotateArgs {
     /// Only say what would be done.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+/// The certificates that are renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RotateTarget {
+    /// Hybridge's own.
+    Graph,
+    /// That of its application for To Do.
+    Tasks,
+    /// The one that Dynamics signs with.
+    Native,
 }
 
 /// The stages of a rotation by the names that are typed.

@@ -65,17 +65,14 @@ pub(crate) fn servers(config: &Config, section: &NativeConfig) -> Result<Servers
 /// What the steps work on, and the bundles by which some of its servers are reached.
 pub(crate) fn with_bundles(config: &Config, file: PathBuf, changes: Changes) -> Result<(Site, Arc<Bundles>)> {
     let ground = Ground::of(config)?;
-    let (folder, bundles) = (config.path(&config.connect.folder), bundles(config, &ground)?);
+    let bundles = bundles(config, &ground)?;
     let credential = Arc::new(wiring::credential(config)?);
     let directory = ground.graph(directory_tokens(config, &ground)?)?;
     let exchange = exchange(config, &ground)?;
     let (organization, _) = ground.organization(config, None)?;
     let administration = administration_on(config, &ground)?;
     let as_application = sign_in(&ground, &directory);
-    let tasks = Tasks {
-        wanted: config.connect.tasks,
-        files: Files::new(folder.join("tasks.pem"), Form::Pem, folder.join("tasks")),
-    };
+    let tasks = Tasks { wanted: config.connect.tasks, files: own_files(config, OwnApp::Tasks)? };
     let site = Site::new(SiteParts {
         deployment: Deployment {
             tenant: config.tenant.id,
@@ -92,6 +89,7 @@ pub(crate) fn with_bundles(config: &Config, file: PathBuf, changes: Changes) -> 
         as_application,
         organization,
         administration,
+        web: ground.transport.clone(),
         settings: Arc::new(ConfigFile::new(file, config)),
         clock: ground.clock,
         changes,
@@ -216,14 +214,21 @@ fn sign_in(ground: &Ground, otherwise: &Graph) -> SignIn {
     })
 }
 
-/// What a rotation of Hybridge's own certificate works on.
-pub(crate) async fn rotation(config: &Config) -> Result<Parts> {
-    let ground = Ground::of(config)?;
-    let client_id = config.client_id()?;
-    let registration = match config.tenant.registration_id {
-        Some(id) => id,
-        None => registered(config, &ground, client_id).await?,
-    };
+/// Hybridge's own registrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnApp {
+    /// For mail, calendars and contacts, limited to mailboxes.
+    Mail,
+    /// For To Do, in the whole tenant.
+    Tasks,
+}
+
+/// The certificate of one of Hybridge's registrations, and where its rotation is remembered.
+pub(crate) fn own_files(config: &Config, app: OwnApp) -> Result<Files> {
+    let folder = config.path(&config.connect.folder);
+    if app == OwnApp::Tasks {
+        return Ok(Files::new(folder.join("tasks.pem"), Form::Pem, folder.join("tasks")));
+    }
     let path = config.path(&config.tenant.certificate);
     let bytes = fs::read(&path).map_err(|error| {
         Failure::new(
@@ -239,11 +244,35 @@ pub(crate) async fn rotation(config: &Config) -> Result<Parts> {
             password.map(|source| source.fetch(&config.folder, "the certificate's password")).transpose()?;
         Form::Pfx(password.unwrap_or_default())
     };
+    Ok(Files::new(path, form, folder))
+}
+
+/// What a rotation of the certificate of one of Hybridge's registrations works on.
+pub(crate) async fn rotation(config: &Config, app: OwnApp) -> Result<Parts> {
+    let ground = Ground::of(config)?;
+    let (client_id, registration) = match app {
+        OwnApp::Mail => {
+            let client_id = config.client_id()?;
+            match config.tenant.registration_id {
+                Some(id) => (client_id, id),
+                None => (client_id, registered(config, &ground, client_id).await?),
+            }
+        }
+        OwnApp::Tasks => {
+            let tenant = &config.tenant;
+            tenant.tasks_client_id.zip(tenant.tasks_registration_id).ok_or_else(|| {
+                Failure::new(Exit::Configuration, "no application for To Do is registered").help(
+                    "Set [connect] tasks = true, then: hybridge connect apply --step tasks-registration",
+                )
+            })?
+        }
+    };
+    let files = own_files(config, app)?;
+    let current = files.current().map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
     let clock = ground.clock.clone();
-    let fallback =
-        ground.graph(ground.entra(client_id, Arc::new(Fixed(Arc::new(wiring::credential(config)?)))))?;
+    let fallback = ground.graph(ground.entra(client_id, Arc::new(Fixed(Arc::new(current)))))?;
     Ok(Parts {
-        files: Files::new(path, form, config.path(&config.connect.folder)),
+        files,
         registration,
         sign_in: Box::new(move |credential| {
             let tokens = ground.entra(client_id, Arc::new(Fixed(credential)));
@@ -252,7 +281,19 @@ pub(crate) async fn rotation(config: &Config) -> Result<Parts> {
         }),
         clock,
         pause: SETTLING,
+        step: if app == OwnApp::Mail { "app-certificate" } else { "tasks-registration" },
+        command: app.command(),
     })
+}
+
+impl OwnApp {
+    /// What renews its certificate.
+    pub(crate) fn command(self) -> &'static str {
+        match self {
+            Self::Mail => "hybridge certificate rotate",
+            Self::Tasks => "hybridge certificate rotate --target tasks",
+        }
+    }
 }
 
 /// The object id of a registration that was made by hand, from the directory: an administrator has to sign in.

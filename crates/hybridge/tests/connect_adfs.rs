@@ -80,6 +80,33 @@ fn browser(sandbox: &Sandbox, control: &Control, client: &str, back: &str) -> St
     control.page(&url)
 }
 
+/// The proof is what AD FS shows, not what it has written down.
+fn proven_by_the_page_that_people_see(sandbox: &Sandbox, control: &Control) {
+    let steps = ["forms-sign-in", "oauth-provider", "adfs-clients", "adfs-permissions"];
+    let proven = shown(sandbox, "verify", &steps);
+    let form = "AD FS shows its form to Dynamics 365 App for Outlook and Microsoft Dynamics CRM for tablets and phones";
+    assert!(proven.code == 0 && proven.stdout.matches(form).count() == 3, "{proven:#?}");
+    assert!(proven.stdout.contains("it sends people to localhost for a token"), "{proven:#?}");
+    let on_adfs = |script: &str| control.put("native", &json!({ "script": { "ADFS01": script } }));
+    let refused = |step: &str, words: &str| {
+        let ended = shown(sandbox, "verify", &[step]);
+        assert!(ended.code != 0 && ended.stdout.contains(words), "{words:?}: {ended:#?}");
+    };
+    let providers = |list: &str| {
+        format!("Set-AdfsGlobalAuthenticationPolicy -PrimaryIntranetAuthenticationProvider @({list})")
+    };
+    on_adfs(&providers("'WindowsAuthentication'"));
+    refused("forms-sign-in", "asks the user of Dynamics 365 App for Outlook for Windows authentication");
+    on_adfs(&providers("'WindowsAuthentication', 'FormsAuthentication'"));
+    on_adfs(&format!(
+        "Revoke-AdfsApplicationPermission -TargetClientRoleIdentifier {PHONES} -TargetServerRoleIdentifier {AUTH}"
+    ));
+    refused("adfs-permissions", "MSIS9605");
+    on_adfs(&format!(
+        "Grant-AdfsApplicationPermission -ClientRoleIdentifier {PHONES} -ServerRoleIdentifier {AUTH}"
+    ));
+}
+
 #[test]
 fn ad_fs_learns_of_the_apps_and_forgets_them_again() {
     let sandbox = Sandbox::with_two_adfs("adfs");
@@ -124,6 +151,7 @@ fn ad_fs_learns_of_the_apps_and_forgets_them_again() {
 
     let (code, report) = asked(&sandbox, "apply", &STEPS);
     assert_eq!((code, &report["changed"]), (0, &json!([])), "{report}");
+    proven_by_the_page_that_people_see(&sandbox, &control);
     let (code, report) = asked(&sandbox, "verify", &STEPS);
     assert_eq!(code, 0, "{report}");
 

@@ -159,6 +159,34 @@ fn an_account_that_may_do_everything_loses_that_where_an_administrator_is_named(
     assert_eq!(role.code, 4, "it is what it was: {role:#?}");
 }
 
+fn its_certificate_is_renewed(sandbox: &Sandbox, control: &Control) {
+    let rotate = |more: &[&'static str]| {
+        let words = ["certificate", "rotate", "--target", "tasks"];
+        asked(sandbox, &words.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let status = || asked(sandbox, &["certificate", "status"]).1;
+    let thumbprint = |status: &Value| -> String {
+        let all = status["certificates"].as_array().unwrap();
+        let own = all.iter().find(|one| one["name"] == "tasks").unwrap();
+        own["thumbprint"].as_str().unwrap().to_owned()
+    };
+    let keys = || {
+        let applications = control.get("directory")["applications"].as_array().unwrap().clone();
+        let tasks = applications.into_iter().find(|app| app["roles"] == json!(["Tasks.ReadWrite.All"]));
+        tasks.unwrap()["keys"].as_array().unwrap().len()
+    };
+    let before = thumbprint(&status());
+    let (stopped, report) = rotate(&["--until", "trusted"]);
+    assert_eq!((stopped.code, keys()), (0, 2), "{report}");
+    let told = status();
+    assert_eq!(told["rotations"][0]["command"], "hybridge certificate rotate --target tasks", "{told}");
+    assert_eq!(thumbprint(&told), before);
+    let (done, report) = rotate(&["--keep-days", "0"]);
+    assert_eq!((done.code, &report["ended"], keys()), (0, &json!("done"), 1), "{report}");
+    let told = status();
+    assert!(thumbprint(&told) != before && told["rotations"] == json!([]), "{told}");
+}
+
 #[test]
 fn tasks_get_a_registration_of_their_own_where_they_are_wanted() {
     let sandbox = Sandbox::start("graph-tasks");
@@ -168,6 +196,8 @@ fn tasks_get_a_registration_of_their_own_where_they_are_wanted() {
         |words: &[&'static str]| -> Vec<&'static str> { words.iter().copied().chain(step).collect() };
     let plan = run(&configuration(&sandbox), &with_step(&["connect", "plan"]));
     assert!(plan.code == 0 && plan.stdout.contains("not wanted"), "{plan:#?}");
+    let refused = run(&configuration(&sandbox), &["certificate", "rotate", "--target", "tasks"]);
+    assert!(refused.code == 6 && refused.stderr.contains("no application for To Do"), "{refused:#?}");
     configure(&sandbox, |line| {
         Some(if line.starts_with("# tasks = false") { "tasks = true".to_owned() } else { line.to_owned() })
     });
@@ -191,6 +221,9 @@ fn tasks_get_a_registration_of_their_own_where_they_are_wanted() {
     assert_eq!(again["changed"], json!([]), "{again}");
     let proven = run(&configuration(&sandbox), &with_step(&["connect", "verify"]));
     assert!(proven.code == 0 && proven.stdout.contains("it read the task lists of"), "{proven:#?}");
+    its_certificate_is_renewed(&sandbox, &control);
+    let proven = run(&configuration(&sandbox), &with_step(&["connect", "verify"]));
+    assert_eq!(proven.code, 0, "{proven:#?}");
     let (undone, report) = asked(&sandbox, &with_step(&["connect", "undo"]));
     assert_eq!(undone.code, 0, "{report}");
     let after = (

@@ -18,6 +18,25 @@ fn configured(sandbox: &Sandbox) -> PathBuf {
     configuration
 }
 
+#[test]
+fn a_configuration_elsewhere_finds_all_files_of_the_sandbox() {
+    let sandbox = Sandbox::start("story-elsewhere");
+    let folder = sandbox.folder().join("elsewhere");
+    std::fs::create_dir_all(&folder).unwrap();
+    let configuration = folder.join("hybridge.toml");
+    let made = run(&configuration, &["init", "--sandbox", sandbox.folder().to_str().unwrap()]);
+    assert_eq!(made.code, 0, "{made:#?}");
+    for command in [&["check"][..], &["certificate", "status"], &["connect", "plan", "--target", "native"]] {
+        let ended = run(&configuration, command);
+        assert_eq!(ended.code, 0, "{command:?}: {ended:#?}");
+    }
+    // What can't be seen does not hide the rest.
+    std::fs::remove_file(sandbox.folder().join("server-password")).unwrap();
+    let status = run(&configuration, &["certificate", "status"]);
+    assert!(status.stdout.contains("the Windows servers: the password of [native]"), "{status:#?}");
+    assert!(status.code == 0 && status.stdout.contains("Hybridge signs in to Entra ID"), "{status:#?}");
+}
+
 /// The decisions that `explain` finds.
 fn explained(configuration: &Path, what: &str) -> Vec<Value> {
     run(configuration, &["explain", what, "--json"]).json()["decisions"].as_array().unwrap().clone()

@@ -58,8 +58,13 @@ fn authorize(estate: &Estate, call: &Call) -> Option<Reply> {
     let known = |server: &String| farm.relying_parties.iter().any(|(_, own)| own.contains(server));
     let permitted =
         farm.permissions.iter().any(|one| one.client.eq_ignore_ascii_case(&id) && known(&one.server));
-    if permitted {
+    if permitted && farm.intranet.iter().any(|provider| provider == "FormsAuthentication") {
         return None;
+    }
+    if permitted {
+        let mut reply = text_reply(StatusCode::UNAUTHORIZED, HTML, "");
+        reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Negotiate"));
+        return Some(reply);
     }
     page(format!(
         "MSIS9605: The client '{id}' is not allowed to access the requested resource '{}'.",

@@ -168,6 +168,14 @@ impl Files {
         read_json(&self.state_file())
     }
 
+    /// The rotation of the certificate that Dynamics signs with, where one is under way.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn signing_state(&self) -> Result<Option<super::SigningState>> {
+        self.state_of()
+    }
+
     pub(super) fn keep_state_of(&self, state: &impl serde::Serialize) -> Result<()> {
         self.keep_json(&self.state_file(), state)
     }

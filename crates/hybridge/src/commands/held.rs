@@ -12,8 +12,9 @@ use url::Url;
 
 use crate::{
     config::{Config, ReachName},
-    error::Result,
-    trust,
+    error::{Failure, Result},
+    exit::Exit,
+    trust::{self, OwnApp},
     wiring::{self, Ground, SignIn},
 };
 
@@ -59,10 +60,24 @@ pub(super) struct Unseen {
 pub(super) async fn held(config: &Config) -> Result<(Vec<Held>, Vec<Unseen>)> {
     let mut found = vec![own(config)?];
     let mut unseen = Vec::new();
-    let signing = signing(config)?;
+    if config.tenant.tasks_client_id.is_some() {
+        match tasks(config) {
+            Ok(held) => found.push(held),
+            Err(failure) => {
+                let place = "the application for To Do".to_owned();
+                unseen.push(Unseen { place, why: failure.message });
+            }
+        }
+    }
+    // What is wrong there must not hide the other certificates.
+    let signing = signing(config).unwrap_or_else(|failure| {
+        let place = "the certificate that Dynamics signs with".to_owned();
+        unseen.push(Unseen { place, why: failure.message });
+        None
+    });
     let (signing, held): (Option<Certificate>, Option<Held>) = signing.unzip();
     found.extend(held);
-    on_servers(config, signing.as_ref(), &mut found, &mut unseen).await?;
+    on_servers(config, signing.as_ref(), &mut found, &mut unseen).await;
     for (name, used_for, address, renewal) in addresses(config).await? {
         match peer_certificate(&address).await.map(Certificate::from_der) {
             Ok(Ok(certificate)) => {
@@ -121,6 +136,14 @@ fn own(config: &Config) -> Result<Held> {
     Ok(of(facts(credential.certificate()), what, place, "hybridge certificate rotate"))
 }
 
+fn tasks(config: &Config) -> Result<Held> {
+    let files = trust::own_files(config, OwnApp::Tasks)?;
+    let credential = files.current().map_err(|error| Failure::new(Exit::Configuration, error.to_string()))?;
+    let what = ("tasks".to_owned(), "Hybridge signs in to Entra ID for To Do".to_owned());
+    let place = files.path().display().to_string();
+    Ok(of(facts(credential.certificate()), what, place, OwnApp::Tasks.command()))
+}
+
 const SIGNS: &str = "Dynamics signs its tokens for Exchange Online";
 const ROTATE: &str = "hybridge certificate rotate --target native";
 
@@ -140,16 +163,21 @@ async fn on_servers(
     signing: Option<&Certificate>,
     found: &mut Vec<Held>,
     unseen: &mut Vec<Unseen>,
-) -> Result<()> {
-    let Some(section) = &config.native else { return Ok(()) };
-    let servers = trust::servers(config, section)?;
+) {
+    let Some(section) = &config.native else { return };
+    let servers = match trust::servers(config, section) {
+        Ok(servers) => servers,
+        Err(failure) => {
+            unseen.push(Unseen { place: "the Windows servers".to_owned(), why: failure.message });
+            return;
+        }
+    };
     for (server, told) in used_certificates(&servers, signing).await {
         match told {
             Ok(used) => used.into_iter().for_each(|one| add(found, on_server(&server, one))),
             Err(obstacle) => unseen.push(Unseen { place: server, why: obstacle.trouble().what }),
         }
     }
-    Ok(())
 }
 
 /// A certificate as a server uses it.

@@ -55,10 +55,8 @@ fn from_sandbox(config: &Path, folder: &Path, dry_run: bool, output: Output) -> 
     })?;
     let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
     let mut text = text;
-    for file in
-        ["hybridge.pfx", "pfx-password", "service-account-password", "administrator-password", "ca.pem"]
-    {
-        let path = absolute.join(file).display().to_string().replace('\\', "\\\\");
+    for file in files_in(&absolute)? {
+        let path = absolute.join(&file).display().to_string().replace('\\', "\\\\");
         text = text.replace(&format!("\"{file}\""), &format!("\"{path}\""));
     }
     if dry_run {
@@ -69,6 +67,22 @@ fn from_sandbox(config: &Path, folder: &Path, dry_run: bool, output: Output) -> 
     }
     output.json(&json!({ "dry_run": dry_run, "configuration": config }));
     Ok(Exit::Done)
+}
+
+/// The names of the files that the sandbox wrote: what its configuration names.
+fn files_in(folder: &Path) -> Result<Vec<String>> {
+    let failed = |error: std::io::Error| {
+        Failure::new(Exit::Configuration, format!("{} can't be read: {error}", folder.display()))
+    };
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.path().is_file() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    Ok(names)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -2,20 +2,24 @@
 
 use std::{fs::File, path::Path};
 
-use hybridge_connect::rotation::{Ended, Error, Options, Rotation, Stage, State, Urgency, urgency};
+use hybridge_connect::rotation::{
+    Ended, Error, Options, Rotation, SigningState, Stage, State, Urgency, urgency,
+};
 use hybridge_dynamics::AlertLevel;
 use hybridge_net::{Clock as _, SystemClock};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use serde_json::json;
 
 use super::held::{self, Held};
 use crate::{
-    cli::{RotateArgs, StageName, TargetName},
+    cli::{RotateArgs, RotateTarget, StageName},
     config::{self, Config},
     error::{Failure, Result},
     exit::Exit,
     output::{Output, local},
-    trust, wiring,
+    trust::{self, OwnApp},
+    wiring,
 };
 
 /// For how many days a new certificate is valid when nothing else is said.
@@ -23,19 +27,21 @@ const DAYS: u32 = 365;
 
 /// Rotates, goes on with a rotation, or goes back.
 pub(crate) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Result<Exit> {
-    if args.target == TargetName::Native {
-        return super::rotate_signing::rotate(file, args, output).await;
-    }
+    let app = match args.target {
+        RotateTarget::Native => return super::rotate_signing::rotate(file, args, output).await,
+        RotateTarget::Graph => OwnApp::Mail,
+        RotateTarget::Tasks => OwnApp::Tasks,
+    };
     if args.certificate.is_some() {
         return Err(Failure::new(Exit::Configuration, "--certificate is for --target native")
             .help("Hybridge's own certificate is always made by Hybridge. For the one that Dynamics signs with: --target native"));
     }
     let config = config::load(file)?;
     if args.dry_run {
-        return foretell(&config, args, output);
+        return foretell(&config, app, args, output);
     }
     let _only_one = lock(&config)?;
-    let parts = trust::rotation(&config).await?;
+    let parts = trust::rotation(&config, app).await?;
     let mut journal = trust::journal(&config)?;
     let mut rotation = Rotation::new(&parts, &mut journal);
     if args.back {
@@ -49,13 +55,13 @@ pub(crate) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
     }
     let options = Options {
         until: args.until.map(StageName::stage).transpose()?,
-        ..options(&config, args.days.unwrap_or(DAYS), i64::from(args.keep_days))
+        ..options(&config, app, args.days.unwrap_or(DAYS), i64::from(args.keep_days))
     };
     let ended =
         rotation.forward(&options, |state| output.line(format!("  ok  {}", state.stage.words()))).await;
     let ended = ended.map_err(failure)?;
     output.line("");
-    output.line(told(&ended));
+    output.line(told(app, &ended));
     output.json(&match &ended {
         Ended::Stopped(state) => json!({ "ended": "stopped", "rotation": state }),
         Ended::Keeping(state) => json!({ "ended": "keeping", "rotation": state }),
@@ -67,32 +73,27 @@ pub(crate) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
     })
 }
 
-fn options(config: &Config, days: u32, keep_days: i64) -> Options {
+fn options(config: &Config, app: OwnApp, days: u32, keep_days: i64) -> Options {
     let keep = SignedDuration::from_hours(24 * keep_days);
-    Options { name: config.connect.name.clone(), days, keep, until: None }
+    let name = match app {
+        OwnApp::Mail => config.connect.name.clone(),
+        OwnApp::Tasks => format!("{} Tasks", config.connect.name),
+    };
+    Options { name, days, keep, until: None }
 }
 
-/// Looks after the certificate while Hybridge runs: ends a rotation whose time has come, renews where it may, and warns
+/// Looks after the certificates while Hybridge runs: ends a rotation whose time has come, renews where it may, and warns
 /// otherwise. The days that are left, for the metric.
 pub(crate) async fn look_after(config: &Config) -> Result<Vec<(String, i64)>> {
-    const KEEP_DAYS: i64 = 7;
-    let credential = wiring::credential(config)?;
-    let certificate = credential.certificate();
-    let now = SystemClock.now();
-    let urgency = urgency(certificate.valid_from(), certificate.valid_until(), now);
-    let state = under_way(config)?;
-    let ending = state.as_ref().is_some_and(|state| state.keep_until.is_some_and(|until| until <= now));
     // Without the registration's id an administrator would have to sign in, and nobody sits here.
-    let alone = config.tenant.registration_id.is_some();
-    let due = urgency >= Urgency::Due || state.as_ref().is_some_and(|state| state.stage < Stage::Observed);
-    if alone && (ending || (config.tenant.renew_certificate && due)) {
-        let _only_one = lock(config)?;
-        let parts = trust::rotation(config).await?;
-        let mut journal = trust::journal(config)?;
-        let mut rotation = Rotation::new(&parts, &mut journal);
-        let seen = |state: &State| tracing::info!(stage = state.stage.words(), "the certificate is rotated");
-        let ended = rotation.forward(&options(config, DAYS, KEEP_DAYS), seen).await.map_err(failure)?;
-        tracing::warn!("{}", told(&ended));
+    if config.tenant.registration_id.is_some() {
+        renew(config, OwnApp::Mail).await?;
+    }
+    if config.tenant.tasks_registration_id.is_some() {
+        // The other certificates are looked after all the same.
+        if let Err(failure) = renew(config, OwnApp::Tasks).await {
+            tracing::warn!(trouble = %failure.message, "the certificate of the application for To Do");
+        }
     }
     let (held, _) = held::held(config).await?;
     if let Some(drift) = held::drift(config, &held)? {
@@ -100,6 +101,27 @@ pub(crate) async fn look_after(config: &Config) -> Result<Vec<(String, i64)>> {
     }
     warn(config, &held).await;
     Ok(held.into_iter().map(|one| (one.name, one.days_left)).collect())
+}
+
+async fn renew(config: &Config, app: OwnApp) -> Result<()> {
+    const KEEP_DAYS: i64 = 7;
+    let files = trust::own_files(config, app)?;
+    let credential = files.current().map_err(failure)?;
+    let (certificate, now) = (credential.certificate(), SystemClock.now());
+    let urgency = urgency(certificate.valid_from(), certificate.valid_until(), now);
+    let state = files.state().map_err(failure)?;
+    let ending = state.as_ref().is_some_and(|state| state.keep_until.is_some_and(|until| until <= now));
+    let due = urgency >= Urgency::Due || state.as_ref().is_some_and(|state| state.stage < Stage::Observed);
+    if ending || (config.tenant.renew_certificate && due) {
+        let _only_one = lock(config)?;
+        let parts = trust::rotation(config, app).await?;
+        let mut journal = trust::journal(config)?;
+        let mut rotation = Rotation::new(&parts, &mut journal);
+        let seen = |state: &State| tracing::info!(stage = state.stage.words(), "the certificate is rotated");
+        let ended = rotation.forward(&options(config, app, DAYS, KEEP_DAYS), seen).await.map_err(failure)?;
+        tracing::warn!("{}", told(app, &ended));
+    }
+    Ok(())
 }
 
 /// Looks after the certificates without `hybridge run`.
@@ -123,13 +145,10 @@ pub(crate) async fn watch(file: &Path, once: bool, output: Output) -> Result<Exi
     }
 }
 
-fn told(ended: &Ended) -> String {
+fn told(app: OwnApp, ended: &Ended) -> String {
     match ended {
         Ended::Stopped(state) => {
-            format!(
-                "Stopped: {}. `hybridge certificate rotate` goes on, --back goes back.",
-                state.stage.words()
-            )
+            format!("Stopped: {}. `{}` goes on, --back goes back.", state.stage.words(), app.command())
         }
         Ended::Keeping(state) => format!(
             "The new certificate {} is in use. The old one is kept until {}; run this again after that (a `hybridge run` does \
@@ -142,10 +161,10 @@ fn told(ended: &Ended) -> String {
     }
 }
 
-fn foretell(config: &Config, args: &RotateArgs, output: Output) -> Result<Exit> {
-    let state = under_way(config)?;
-    let credential = wiring::credential(config)?;
-    let now = credential.certificate().sha1_hex();
+fn foretell(config: &Config, app: OwnApp, args: &RotateArgs, output: Output) -> Result<Exit> {
+    let files = trust::own_files(config, app)?;
+    let state = files.state().map_err(failure)?;
+    let now = files.current().map_err(failure)?.certificate().sha1_hex();
     let words = match (&state, args.back) {
         (None, true) => "nothing: no rotation is under way".to_owned(),
         (Some(state), true) => format!("go back to {} and remove {}", state.old, state.new),
@@ -182,7 +201,7 @@ impl StageName {
 pub(crate) async fn status(file: &Path, output: Output) -> Result<Exit> {
     let config = config::load(file)?;
     let (held, unseen) = held::held(&config).await?;
-    let (state, drift) = (under_way(&config)?, held::drift(&config, &held)?);
+    let (rotations, drift) = (under_way(&config)?, held::drift(&config, &held)?);
     for one in &held {
         output.line(format!("{}  {}", held::bar(one), one.used_for));
         output.line(format!("    {} ({})", one.subject, one.thumbprint));
@@ -195,21 +214,22 @@ pub(crate) async fn status(file: &Path, output: Output) -> Result<Exit> {
     if let Some(drift) = &drift {
         output.line(drift);
     }
-    if let Some(state) = &state {
+    for one in &rotations {
         output.line(format!(
-            "A rotation is under way since {}: {}.",
-            local(state.began),
-            state.stage.words()
+            "A rotation is under way since {}: {}. ({} goes on.)",
+            local(one.began),
+            one.stage,
+            one.command
         ));
-        if let Some(until) = state.keep_until {
-            output.line(format!("  the old certificate {} is kept until {}", state.old, local(until)));
+        if let Some(until) = one.keep_until {
+            output.line(format!("  the old certificate {} is kept until {}", one.old, local(until)));
         }
     }
     let own = held.iter().find(|one| one.name == "sign-in");
     output.json(&json!({
         "subject": own.map(|own| &own.subject), "thumbprint": own.map(|own| &own.thumbprint),
         "valid_from": own.map(|own| own.valid_from), "valid_until": own.map(|own| own.valid_until),
-        "days_left": own.map(|own| own.days_left), "urgency": own.map(|own| own.urgency), "rotation": state,
+        "days_left": own.map(|own| own.days_left), "urgency": own.map(|own| own.urgency), "rotations": rotations,
         "certificates": held, "unseen": unseen, "drift": drift,
     }));
     Ok(if drift.is_some() || held.iter().any(|one| one.urgency >= Urgency::Soon) {
@@ -274,14 +294,34 @@ async fn alert(config: &Config, urgent: &[&Held]) -> Result<()> {
     Ok(())
 }
 
-fn under_way(config: &Config) -> Result<Option<State>> {
-    let path = config.path(&config.connect.folder).join("rotation.json");
-    match std::fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-            Failure::new(Exit::Storage, format!("{} can't be read: {error}", path.display()))
-        }),
-        Err(_) => Ok(None),
+/// A rotation that is under way.
+#[derive(Serialize)]
+struct UnderWay {
+    /// What goes on with it.
+    command: &'static str,
+    began: Timestamp,
+    stage: &'static str,
+    old: String,
+    keep_until: Option<Timestamp>,
+}
+
+fn under_way(config: &Config) -> Result<Vec<UnderWay>> {
+    let mut found = Vec::new();
+    for app in [OwnApp::Mail, OwnApp::Tasks] {
+        if let Some(State { began, stage, old, keep_until, .. }) =
+            trust::own_files(config, app)?.state().map_err(failure)?
+        {
+            found.push(UnderWay { command: app.command(), began, stage: stage.words(), old, keep_until });
+        }
     }
+    if let Some(section) = &config.native
+        && let Some(state) = trust::signing(config, section)?.files.signing_state().map_err(failure)?
+    {
+        let SigningState { began, stage, old, keep_until, .. } = state;
+        let command = "hybridge certificate rotate --target native";
+        found.push(UnderWay { command, began, stage: stage.words(), old, keep_until });
+    }
+    Ok(found)
 }
 
 /// Held while a certificate is rotated: two at once would remove each other's.

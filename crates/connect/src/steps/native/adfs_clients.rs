@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::super::graph::organization;
-use super::{Job, names, relying_party, script, texts};
+use super::{Job, names, relying_party, script, sign_in_page, texts};
 use crate::{
     Facts, Obstacle, Place, Reading, Site, Step,
     native::{Adfs, AdfsClient},
@@ -46,7 +46,17 @@ const PHONES: [&str; 13] = [
 pub(super) struct Registered {
     pub(super) id: String,
     pub(super) name: &'static str,
-    redirects: Vec<String>,
+    pub(super) redirects: Vec<String>,
+}
+
+/// Opens the sign-in of every client that the configuration asks for.
+pub(super) async fn opened(site: &Site, adfs: &Adfs) -> Result<String, Obstacle> {
+    let clients = wanted(site, adfs).await?;
+    let resource = adfs.identifiers.first().map_or("", String::as_str);
+    for client in &clients {
+        sign_in_page::form(site, client, resource).await?;
+    }
+    Ok(format!("AD FS shows its form to {}", names(clients.iter().map(|client| client.name))))
 }
 
 /// The clients that the configuration asks for.
@@ -142,6 +152,13 @@ impl Step for AdfsClients {
     async fn apply(&self, site: &Site, _reading: &Reading) -> Result<(), Obstacle> {
         let Some(adfs) = &site.native()?.adfs else { return Ok(()) };
         run(site, Mode::Apply, &data(&wanted(site, adfs).await?)).await.map(drop)
+    }
+
+    async fn verify(&self, site: &Site) -> Result<String, Obstacle> {
+        match &site.native()?.adfs {
+            None => Ok(relying_party::not_asked().words),
+            Some(adfs) => opened(site, adfs).await,
+        }
     }
 
     /// By what was there before, whichever clients the configuration asks for today.

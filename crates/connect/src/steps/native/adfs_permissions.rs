@@ -72,6 +72,13 @@ impl Step for AdfsPermissions {
         run(site, Mode::Apply, &data(&adfs_clients::wanted(site, adfs).await?, adfs)).await.map(drop)
     }
 
+    async fn verify(&self, site: &Site) -> Result<String, Obstacle> {
+        match &site.native()?.adfs {
+            None => Ok(relying_party::not_asked().words),
+            Some(adfs) => adfs_clients::opened(site, adfs).await,
+        }
+    }
+
     async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {
         let mut data = before.clone();
         super::add(&mut data, "before", before.clone());

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use hybridge_graph::DirectoryKind;
 use serde_json::{Value, json};
 
-use super::{super::graph::directory, dynamics_principal, texts};
+use super::{super::graph::directory, dynamics_principal, names, texts};
 use crate::{Facts, Obstacle, Place, Reading, Site, Step, native::DYNAMICS};
 
 /// The names of the principal of Dynamics (setup.md E4): its id always, the domain only where it is asked for, as
@@ -37,7 +37,7 @@ impl Step for DynamicsNames {
             }
         }
         let words = if missing.is_empty() {
-            format!("{} names", found.len())
+            names(found.iter().map(String::as_str))
         } else {
             format!("add {}", missing.join(" and "))
         };

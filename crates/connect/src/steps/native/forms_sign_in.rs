@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Job, relying_party, script, texts};
+use super::{Job, adfs_clients, relying_party, script, texts};
 use crate::{
     Facts, Obstacle, Place, Reading, Site, Step,
     servers::{Duty, Mode, Script},
@@ -53,6 +53,13 @@ impl Step for FormsSignIn {
 
     async fn apply(&self, site: &Site, _reading: &Reading) -> Result<(), Obstacle> {
         run(site, Mode::Apply, &json!({})).await.map(drop)
+    }
+
+    async fn verify(&self, site: &Site) -> Result<String, Obstacle> {
+        match &site.native()?.adfs {
+            None => Ok(relying_party::not_asked().words),
+            Some(adfs) => adfs_clients::opened(site, adfs).await,
+        }
     }
 
     async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {

@@ -27,6 +27,7 @@ mod profile_test;
 mod relying_party;
 mod server_inventory;
 pub(crate) mod service_restart;
+mod sign_in_page;
 pub(crate) mod signing_certificate;
 pub(crate) mod signing_exchange;
 pub(crate) mod signing_record;

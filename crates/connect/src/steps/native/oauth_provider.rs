@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Job, relying_party, script};
+use super::{super::graph::organization, Job, relying_party, script, sign_in_page};
 use crate::{
     Facts, Obstacle, Place, Reading, Site, Step,
     servers::{Duty, Mode, Script},
@@ -57,6 +57,16 @@ impl Step for OauthProvider {
 
     async fn apply(&self, site: &Site, _reading: &Reading) -> Result<(), Obstacle> {
         run(site, Mode::Apply, &json!({})).await.map(drop)
+    }
+
+    async fn verify(&self, site: &Site) -> Result<String, Obstacle> {
+        if site.native()?.adfs.is_none() {
+            return Ok(relying_party::not_asked().words);
+        }
+        let endpoint = sign_in_page::authorize_endpoint(site).await?;
+        site.organization_admin().who_am_i().await.map_err(organization)?;
+        let host = endpoint.host_str().unwrap_or_default();
+        Ok(format!("it sends people to {host} for a token, and lets Hybridge in"))
     }
 
     async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {
