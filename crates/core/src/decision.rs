@@ -57,6 +57,15 @@ pub enum Outcome {
     },
     /// It was deleted from the mailbox before it could be promoted.
     Gone,
+    /// The record was sent.
+    Sent {
+        /// The record.
+        record: RecordId,
+        /// The sending was interrupted, and Exchange told afterwards that it had taken place.
+        recovered: bool,
+        /// Answers are recognised by its Message-Id; otherwise by the tracking token alone.
+        threaded: bool,
+    },
 }
 
 impl Outcome {
@@ -70,13 +79,14 @@ impl Outcome {
             Self::Waiting { .. } => "waiting",
             Self::Failed { .. } => "failed",
             Self::Gone => "gone",
+            Self::Sent { .. } => "sent",
         }
     }
 
     /// The record that the message led to.
     pub fn record(&self) -> Option<RecordId> {
         match self {
-            Self::Promoted { record, .. } => Some(*record),
+            Self::Promoted { record, .. } | Self::Sent { record, .. } => Some(*record),
             Self::Duplicate { record } => *record,
             _ => None,
         }
@@ -187,6 +197,19 @@ impl Decision {
                 format!("Failed after {} attempts: {}.", self.attempts.max(1), trouble.what)
             }
             Outcome::Gone => "Was deleted from the mailbox before it could become a record.".to_owned(),
+            Outcome::Sent { record, recovered, threaded } => {
+                let how = if *recovered {
+                    " It was interrupted, and found in Exchange afterwards, so it was not sent twice."
+                } else {
+                    ""
+                };
+                let answers = if *threaded {
+                    ""
+                } else {
+                    " Its Message-Id could not be written onto the record: answers are recognised by the tracking token alone."
+                };
+                format!("Email record {record} was sent.{how}{answers}")
+            }
         }
     }
 

@@ -66,6 +66,10 @@ pub struct Mailbox {
     pub profile_active: Option<bool>,
     /// The effective "Process Email From".
     pub floor: Option<Timestamp>,
+    /// Whether its outgoing email is left to server-side synchronization or Email Router
+    /// (`outgoingemaildeliverymethod` 2).
+    #[serde(default)]
+    pub sends: bool,
 }
 
 /// The organization's "process email only for approved" switches.
@@ -93,6 +97,8 @@ pub enum Ineligible {
     ProfileInactive,
     /// Forward mailboxes hold other people's mail as attachments.
     ForwardMailbox,
+    /// Its outgoing method is another one.
+    DoesNotSend,
 }
 
 impl Ineligible {
@@ -109,6 +115,7 @@ impl Ineligible {
             Self::NoAddress => "it has no email address".into(),
             Self::ProfileInactive => "its email server profile is deactivated".into(),
             Self::ForwardMailbox => "it is a forward mailbox".into(),
+            Self::DoesNotSend => "its outgoing email method is another one".into(),
         }
     }
 }
@@ -127,6 +134,24 @@ pub fn judge(mailbox: &Mailbox, rules: ApprovalRules) -> Result<&Address, Inelig
     if mailbox.incoming != IncomingMethod::Synchronizer {
         return Err(Ineligible::OtherMethod(mailbox.incoming));
     }
+    approved(mailbox, rules)
+}
+
+/// Whether a mailbox takes part in outgoing email (server-side-sync.md 3.2). Until it does, its mails stay in Pending Send.
+pub fn judge_outgoing(mailbox: &Mailbox, rules: ApprovalRules) -> Result<&Address, Ineligible> {
+    if !mailbox.active {
+        return Err(Ineligible::Inactive);
+    }
+    if mailbox.owner == MailboxOwner::Forward {
+        return Err(Ineligible::ForwardMailbox);
+    }
+    if !mailbox.sends {
+        return Err(Ineligible::DoesNotSend);
+    }
+    approved(mailbox, rules)
+}
+
+fn approved(mailbox: &Mailbox, rules: ApprovalRules) -> Result<&Address, Ineligible> {
     let must_be_approved = match mailbox.owner {
         MailboxOwner::Queue => rules.queues,
         MailboxOwner::User | MailboxOwner::Forward => rules.users,
@@ -156,6 +181,7 @@ mod tests {
             approval: Approval::Approved,
             profile_active: Some(true),
             floor: None,
+            sends: true,
         }
     }
 

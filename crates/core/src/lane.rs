@@ -12,6 +12,8 @@ use crate::ids::MailboxId;
 pub enum LaneKind {
     /// Messages of the Inbox become email records.
     IncomingEmail,
+    /// Email records in Pending Send are sent.
+    OutgoingEmail,
 }
 
 impl LaneKind {
@@ -19,6 +21,7 @@ impl LaneKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::IncomingEmail => "incoming-email",
+            Self::OutgoingEmail => "outgoing-email",
         }
     }
 }
@@ -35,6 +38,7 @@ impl FromStr for LaneKind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "incoming-email" => Ok(Self::IncomingEmail),
+            "outgoing-email" => Ok(Self::OutgoingEmail),
             other => Err(UnknownLaneKind(other.to_owned())),
         }
     }

@@ -31,6 +31,7 @@ pub use attachments::{AttachmentFile, StoredAttachment};
 pub use deliver::Delivery;
 pub use emails::EmailRow;
 pub use envelope::{Envelope, Thread};
+pub use outgoing::Submission;
 pub use organization::{Channel, OrganizationSettings, WhoAmI};
 pub use profiles::{AlertLevel, EXCHANGE_ONLINE_HYBRID, MailboxSetup, ServerProfile};
 pub use route::Route;

@@ -20,6 +20,7 @@ struct WireMailbox {
     emailaddress: Option<String>,
     statecode: Option<i32>,
     incomingemaildeliverymethod: Option<i32>,
+    outgoingemaildeliverymethod: Option<i32>,
     emailrouteraccessapproval: Option<i32>,
     processemailreceivedafter: Option<Timestamp>,
     isforwardmailbox: Option<bool>,
@@ -55,7 +56,7 @@ impl Dynamics {
                 Query::on("mailboxes")
                     .option(
                         "$select",
-                        "mailboxid,name,emailaddress,statecode,incomingemaildeliverymethod,emailrouteraccessapproval,\
+                        "mailboxid,name,emailaddress,statecode,incomingemaildeliverymethod,outgoingemaildeliverymethod,emailrouteraccessapproval,\
                          processemailreceivedafter,isforwardmailbox,_emailserverprofile_value,_regardingobjectid_value",
                     )
                     .build(),
@@ -115,6 +116,7 @@ fn mailbox(row: WireMailbox, profiles: &BTreeMap<Uuid, WireProfile>) -> Mailbox 
             _ => Approval::Empty,
         },
         profile_active: profile.map(|profile| profile.statecode.unwrap_or(0) == 0),
+        sends: row.outgoingemaildeliverymethod == Some(2),
         floor: effective_floor(
             profile.and_then(|profile| profile.processemailsreceivedafter),
             row.processemailreceivedafter,

@@ -8,7 +8,11 @@ use hybridge_core::{
     message::InternetMessageId,
     outgoing::{Outgoing, Priority, Recipient},
 };
-use hybridge_odata::{Call, Error, Target, query::Query};
+use hybridge_odata::{
+    Call, Error, Target,
+    multipart::{self, Part},
+    query::Query,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,6 +24,18 @@ const PENDING_SEND: i32 = 6;
 const SENDING: i32 = 7;
 const SENT: i32 = 3;
 const FAILED: i32 = 8;
+
+/// Whether a claim still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Submission {
+    /// It does.
+    Mine {
+        /// The Message-Id is on the record.
+        threaded: bool,
+    },
+    /// Somebody else has changed the row.
+    Lost,
+}
 
 #[derive(Deserialize)]
 struct WireEmail {
@@ -39,7 +55,7 @@ struct WireEmail {
     messageid: Option<String>,
     #[serde(rename = "_parentactivityid_value")]
     parent: Option<Uuid>,
-    #[serde(default, rename = "email_activity_parties")]
+    #[serde(skip)]
     parties: Vec<WireParty>,
 }
 
@@ -112,7 +128,6 @@ impl Dynamics {
                 "activityid,subject,description,statuscode,deliveryattempts,modifiedon,prioritycode,deliveryprioritycode,\
                  readreceiptrequested,deliveryreceiptrequested,delayedemailsendtime,messageid,_parentactivityid_value",
             )
-            .option("$expand", "email_activity_parties($select=participationtypemask,addressused,unresolvedpartyname)")
             .option(
                 "$filter",
                 &format!(
@@ -121,10 +136,39 @@ impl Dynamics {
             )
             .option("$orderby", "modifiedon asc")
             .build();
-        let mut emails: Vec<Outgoing> =
-            self.rows::<WireEmail>(query, "email").await?.into_iter().map(WireEmail::read).collect();
+        let mut rows = self.rows::<WireEmail>(query, "email").await?;
+        self.with_parties(&mut rows).await?;
+        let mut emails: Vec<Outgoing> = rows.into_iter().map(WireEmail::read).collect();
         emails.sort_by_key(|email| (std::cmp::Reverse(email.delivery), email.modified));
         Ok(emails)
+    }
+
+    /// Reads the parties of emails: a list does not expand them (dynamics.md 3.5), a single row does.
+    async fn with_parties(&self, emails: &mut [WireEmail]) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Wire {
+            #[serde(default, rename = "email_activity_parties")]
+            parties: Vec<WireParty>,
+        }
+        for chunk in emails.chunks_mut(multipart::MOST_PARTS) {
+            let parts: Vec<Part> = chunk
+                .iter()
+                .map(|email| {
+                    let query = Query::on(format!("emails({})", email.activityid))
+                        .option("$select", "activityid")
+                        .option(
+                            "$expand",
+                            "email_activity_parties($select=participationtypemask,addressused,unresolvedpartyname)",
+                        );
+                    Part::get(query.build())
+                })
+                .collect();
+            let answers = multipart::send(&self.web_api, &parts, true).await?;
+            for (email, answer) in chunk.iter_mut().zip(answers) {
+                email.parties = answer?.json::<Wire>("email")?.parties;
+            }
+        }
+        Ok(())
     }
 
     /// Claims an email for sending, unless its row was changed since it was read; its new version.
@@ -136,26 +180,33 @@ impl Dynamics {
         self.change_email(email.record, &email.version, &changes).await
     }
 
-    /// Says that the draft of a claimed email is about to be submitted, unless somebody else has claimed it since; its new
-    /// version.
+    /// Says that the draft of a claimed email is about to be submitted, unless somebody else has claimed it since. Its
+    /// Message-Id goes onto the record with it, so that answers are recognised by it.
     ///
     /// # Errors
     /// When the organization can't be asked or refuses.
-    pub async fn about_to_submit(&self, record: RecordId, version: &str, attempt: u32) -> Result<Option<String>> {
-        self.change_email(record, version, &json!({ "deliveryattempts": attempt })).await
-    }
-
-    /// Writes the Message-Id onto a claimed email, so that answers are recognised by it. `false`: the organization does not
-    /// let a closed email be changed so (0x80043500); answers are recognised by the tracking token then.
-    ///
-    /// # Errors
-    /// When the organization can't be asked or refuses for another reason.
-    pub async fn note_message_id(&self, record: RecordId, message_id: &InternetMessageId) -> Result<bool> {
+    pub async fn about_to_submit(
+        &self,
+        record: RecordId,
+        version: &str,
+        attempt: u32,
+        message_id: Option<&InternetMessageId>,
+    ) -> Result<Submission> {
+        // A closed email refuses ordinary edits; which columns are excepted is not documented (dynamics.md 4.7).
         const CLOSED: &str = "0x80043500";
-        match self.change_email(record, "*", &json!({ "messageid": message_id.as_str() })).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.failure().is_some_and(|failure| failure.has_code(CLOSED)) => Ok(false),
-            Err(error) => Err(error),
+        let mut changes = json!({ "deliveryattempts": attempt });
+        if let Some(id) = message_id {
+            changes["messageid"] = id.as_str().into();
+            match self.change_email(record, version, &changes).await {
+                Ok(Some(_)) => return Ok(Submission::Mine { threaded: true }),
+                Ok(None) => return Ok(Submission::Lost),
+                Err(error) if error.failure().is_some_and(|failure| failure.has_code(CLOSED)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match self.change_email(record, version, &json!({ "deliveryattempts": attempt })).await? {
+            Some(_) => Ok(Submission::Mine { threaded: false }),
+            None => Ok(Submission::Lost),
         }
     }
 

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -16,11 +16,17 @@ use hybridge_core::{
 use hybridge_dynamics::Dynamics;
 use hybridge_graph::{Graph, UserRef};
 use hybridge_net::{Chance, Clock};
-use hybridge_store::{Health, RunEnd, Store, Subscription};
-use jiff::Timestamp;
+use hybridge_store::{Epoch, Health, RunEnd, Store, Subscription};
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
-use crate::{error::LaneError, incoming::Incoming, metrics::Metrics, observer::Observer};
+use crate::{
+    error::LaneError,
+    incoming::{Incoming, Tally},
+    metrics::Metrics,
+    observer::Observer,
+    outgoing::Sending,
+};
 
 /// What can be chosen about the engine.
 #[derive(Debug, Clone)]
@@ -91,6 +97,8 @@ pub struct Engine {
     pub(crate) subscriptions: Mutex<BTreeMap<LaneId, Subscription>>,
     /// Which attachments the organization takes; follows its settings.
     pub(crate) attachment_rules: Mutex<Arc<AttachmentRules>>,
+    /// When the mailboxes sent lately.
+    sent: Mutex<BTreeMap<MailboxId, VecDeque<Timestamp>>>,
 }
 
 /// How a run of a lane went.
@@ -121,6 +129,7 @@ impl Engine {
             metrics: Metrics::new(),
             subscriptions: Mutex::default(),
             attachment_rules: Mutex::default(),
+            sent: Mutex::default(),
         }
     }
 
@@ -139,7 +148,7 @@ impl Engine {
         &self.graph
     }
 
-    /// Runs the incoming email lane of a mailbox once, until nothing is left to read. A trouble ends the
+    /// Runs a lane of a mailbox once, until nothing is left to do. A trouble ends the
     /// run, is stored as the lane's health and reported; only a failing store is an error.
     ///
     /// # Errors
@@ -147,18 +156,19 @@ impl Engine {
     pub async fn run_lane(
         &self,
         mailbox: &Mailbox,
+        kind: LaneKind,
         interval: Duration,
     ) -> Result<RunReport, hybridge_store::Error> {
-        let lane = LaneId { mailbox: mailbox.id, kind: LaneKind::IncomingEmail };
+        let lane = LaneId { mailbox: mailbox.id, kind };
         let failures_before = self.store.lane(lane).await?.map_or(0, |lane| lane.health.failures);
         let epoch = self.store.begin_run(lane, self.clock.now()).await?;
-        let mut incoming = Incoming::new(self, lane, epoch, mailbox);
-        let trouble = match incoming.run().await {
+        let (ended, tally) = self.work(lane, epoch, mailbox).await?;
+        let trouble = match ended {
             Ok(()) => None,
             Err(LaneError::Trouble(trouble)) => Some(trouble),
             Err(LaneError::Store(error @ hybridge_store::Error::Fenced { .. })) => {
                 tracing::info!(%lane, %error, "the run was overtaken");
-                return Ok(RunReport { tally: incoming.tally, trouble: None, next_due: None });
+                return Ok(RunReport { tally, trouble: None, next_due: None });
             }
             Err(LaneError::Store(error)) => return Err(error),
         };
@@ -181,7 +191,47 @@ impl Engine {
         }
         self.metrics.ran(trouble.is_none());
         self.observer.ran(lane, trouble.as_ref());
-        Ok(RunReport { tally: incoming.tally, trouble, next_due: Some(next_due) })
+        Ok(RunReport { tally, trouble, next_due: Some(next_due) })
+    }
+
+    /// One run's work, by the kind of its lane.
+    async fn work(
+        &self,
+        lane: LaneId,
+        epoch: Epoch,
+        mailbox: &Mailbox,
+    ) -> Result<(Result<(), LaneError>, Tally), hybridge_store::Error> {
+        match lane.kind {
+            LaneKind::IncomingEmail => {
+                let mut incoming = Incoming::new(self, lane, epoch, mailbox);
+                Ok((incoming.run().await, incoming.tally))
+            }
+            LaneKind::OutgoingEmail => {
+                // Without the organization's id no draft could be found again; it is known once it was asked.
+                let Some(installation) = self.store.installation().await? else {
+                    return Ok((Ok(()), Tally::new()));
+                };
+                let mut sending = Sending::new(self, lane, epoch, mailbox, installation.organization);
+                Ok((sending.run().await, sending.tally))
+            }
+        }
+    }
+
+    /// Whether a mailbox may send one more mail, where so many may leave in a time.
+    pub(crate) fn may_send(&self, mailbox: MailboxId, most: usize, within: SignedDuration) -> bool {
+        let now = self.clock.now();
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = sent.entry(mailbox).or_default();
+        while times.front().is_some_and(|first| now.duration_since(*first) >= within) {
+            times.pop_front();
+        }
+        times.len() < most
+    }
+
+    /// A mailbox sent a mail.
+    pub(crate) fn sent(&self, mailbox: MailboxId) {
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.entry(mailbox).or_default().push_back(self.clock.now());
     }
 
     async fn next_timed_run(

@@ -4,13 +4,14 @@
 //! - [`Engine`] holds both sides and the store; [`Engine::run_lane`] does one run of one lane.
 //! - [`Runner`] keeps all lanes going: due times, wake-ups, back-off, refresh of the configuration that
 //!   lives in the organization.
-//! - [`incoming`](self) is the first lane: messages of the Inbox become email records.
+//! - [`incoming`](self): messages of the Inbox become email records. [`outgoing`](self): email records that wait are sent.
 
 mod engine;
 mod error;
 mod incoming;
 mod metrics;
 mod observer;
+mod outgoing;
 mod preview;
 mod runner;
 mod setup;

@@ -11,7 +11,6 @@ use std::{
 
 use hybridge_core::{
     eligibility::Mailbox,
-    ids::MailboxId,
     lane::{LaneId, LaneKind},
     trouble::{Class, Trouble},
 };
@@ -77,7 +76,7 @@ impl Stop {
 #[derive(Debug)]
 pub struct Runner {
     engine: Arc<Engine>,
-    mailboxes: BTreeMap<MailboxId, Arc<Mailbox>>,
+    lanes: BTreeMap<LaneId, Arc<Mailbox>>,
     /// The queue: due instants, and for each lane its place in the queue.
     queue: BTreeSet<(Timestamp, LaneId)>,
     due: BTreeMap<LaneId, Timestamp>,
@@ -105,7 +104,7 @@ impl Runner {
         let (stop, stopping) = watch::channel(false);
         let runner = Self {
             engine,
-            mailboxes: BTreeMap::new(),
+            lanes: BTreeMap::new(),
             queue: BTreeSet::new(),
             due: BTreeMap::new(),
             running: BTreeMap::new(),
@@ -177,9 +176,9 @@ impl Runner {
             }
             self.queue.remove(&(due, lane));
             self.due.remove(&lane);
-            let Some(mailbox) = self.mailboxes.get(&lane.mailbox).cloned() else { continue };
+            let Some(mailbox) = self.lanes.get(&lane).cloned() else { continue };
             let (engine, interval) = (Arc::clone(&self.engine), self.interval(lane));
-            let task = self.tasks.spawn(async move { engine.run_lane(&mailbox, interval).await });
+            let task = self.tasks.spawn(async move { engine.run_lane(&mailbox, lane.kind, interval).await });
             self.running.insert(task.id(), lane);
         }
         self.engine.metrics.lanes_running.set(i64::try_from(self.running.len()).unwrap_or(i64::MAX));
@@ -264,7 +263,7 @@ impl Runner {
             Err(Error::Organization(trouble)) => {
                 // The lanes go on with what is known; they meet the same trouble, each by itself.
                 tracing::warn!(trouble = %trouble.what, "the organization's configuration can't be read now");
-                if self.mailboxes.is_empty() {
+                if self.lanes.is_empty() {
                     let stated = format!(
                         "the organization's configuration can't be read: {}\n{}",
                         trouble.what, trouble.remedy
@@ -288,11 +287,12 @@ impl Runner {
         };
         let stated = self.refused.as_ref().map(|trouble| format!("{}\n{}", trouble.what, trouble.remedy));
         self.engine.store.put_fact(REFUSED_FACT, stated.as_deref()).await?;
-        let lanes: BTreeMap<LaneId, Arc<Mailbox>> = setup
-            .eligible
-            .into_iter()
-            .map(|mailbox| (LaneId { mailbox: mailbox.id, kind: LaneKind::IncomingEmail }, Arc::new(mailbox)))
-            .collect();
+        let of = |kind: LaneKind| {
+            move |mailbox: Mailbox| (LaneId { mailbox: mailbox.id, kind }, Arc::new(mailbox))
+        };
+        let incoming = setup.eligible.into_iter().map(of(LaneKind::IncomingEmail));
+        let outgoing = setup.senders.into_iter().map(of(LaneKind::OutgoingEmail));
+        let lanes: BTreeMap<LaneId, Arc<Mailbox>> = incoming.chain(outgoing).collect();
         let gone: Vec<LaneId> = self.due.keys().filter(|lane| !lanes.contains_key(lane)).copied().collect();
         for lane in gone {
             if let Some(due) = self.due.remove(&lane) {
@@ -303,21 +303,21 @@ impl Runner {
             self.engine.store.lanes().await?.into_iter().map(|lane| (lane.id, lane)).collect();
         let now = self.now();
         let new: Vec<LaneId> =
-            lanes.keys().filter(|lane| !self.mailboxes.contains_key(&lane.mailbox)).copied().collect();
+            lanes.keys().filter(|lane| !self.lanes.contains_key(lane)).copied().collect();
         for lane in new {
             // After a start every lane runs once, as nobody knows what was missed; one in trouble keeps its pause.
             let due =
                 stored.get(&lane).filter(|lane| !is_well(&lane.health)).and_then(|lane| lane.health.next_due);
             self.schedule(lane, due.unwrap_or(now).min(self.after(Duration::from_mins(1))));
         }
-        self.mailboxes = lanes.into_values().map(|mailbox| (mailbox.id, mailbox)).collect();
-        self.engine.metrics.lanes.set(i64::try_from(self.mailboxes.len()).unwrap_or(i64::MAX));
+        self.lanes = lanes;
+        self.engine.metrics.lanes.set(i64::try_from(self.lanes.len()).unwrap_or(i64::MAX));
         Ok(())
     }
 
     /// The time between two timed runs of a lane.
     fn interval(&self, lane: LaneId) -> Duration {
-        let count = u32::try_from(self.mailboxes.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.lanes.len()).unwrap_or(u32::MAX);
         let paced = Duration::from_secs_f64(f64::from(count) / RUNS_PER_SECOND);
         let interval = paced.max(self.engine.options.poll);
         if self.engine.options.notification_url.is_some() && self.is_notified(lane) {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, PoisonError};
 
 use hybridge_core::{
-    eligibility::{Mailbox, judge},
+    eligibility::{Mailbox, judge, judge_outgoing},
     trouble::{Class, Trouble},
 };
 use hybridge_dynamics::{Channel, OrganizationSettings};
@@ -21,6 +21,8 @@ pub struct Setup {
     pub eligible: Vec<Mailbox>,
     /// Mailboxes that take no part, with the reason.
     pub others: Vec<MailboxRow>,
+    /// The mailboxes that take part in outgoing email.
+    pub senders: Vec<Mailbox>,
 }
 
 /// Whether anything may run.
@@ -34,9 +36,12 @@ pub enum Readiness {
 
 impl Setup {
     fn of(settings: OrganizationSettings, rows: Vec<MailboxRow>) -> Self {
+        let senders = rows.iter().map(|row| &row.mailbox);
+        let senders =
+            senders.filter(|mailbox| judge_outgoing(mailbox, settings.approval).is_ok()).cloned().collect();
         let (taking_part, others): (Vec<MailboxRow>, Vec<MailboxRow>) =
             rows.into_iter().partition(|row| row.ineligible.is_none());
-        Self { settings, eligible: taking_part.into_iter().map(|row| row.mailbox).collect(), others }
+        Self { settings, eligible: taking_part.into_iter().map(|row| row.mailbox).collect(), others, senders }
     }
 
     /// Whether Hybridge may work: the organization must have handed its email to an external synchroniser,

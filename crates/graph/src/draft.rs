@@ -1,18 +1,20 @@
 //! Mail that is sent: drafts, found again by a link, and submitted (graph.md 3.4 to 3.6).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{HeaderValue, Method, header};
 use hybridge_core::{
     address::Address,
     message::InternetMessageId,
     outgoing::{Found, Outgoing, Priority, Recipient},
 };
+use hybridge_net::Request;
 use hybridge_odata::{
-    Call,
+    Call, Error,
     query::{Query, literal, segment},
 };
-use http::{HeaderValue, Method, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use url::Url;
 use uuid::Uuid;
 
 use crate::{Graph, IMMUTABLE_IDS, Result, user::UserRef};
@@ -148,6 +150,25 @@ impl Graph {
         let path = format!("{}/messages/{}/send", user.path(), segment(draft));
         let call = Call::post(path).header("prefer", IMMUTABLE_IDS);
         self.service.send(call.counted_against(user.as_str())).await.map(drop)
+    }
+}
+
+impl Graph {
+    /// One piece of a large file. The address holds a secret of its own.
+    async fn upload_piece(&self, address: &str, piece: &[u8], range: &str) -> Result<()> {
+        let unusable =
+            |detail: &str| Error::Unreadable { what: "upload session", detail: detail.to_owned() };
+        let url: Url = address.parse().map_err(|_| unusable("its address is none"))?;
+        let transport = self.uploads.as_ref().ok_or_else(|| unusable("there is no way to its address"))?;
+        let range = HeaderValue::from_str(range).map_err(|_| unusable("no range"))?;
+        let request = Request::new(Method::PUT, url)
+            .body("application/octet-stream", piece.to_vec())
+            .header(header::CONTENT_RANGE, range);
+        match transport.send(request).await {
+            Ok(answer) if answer.status.is_success() => Ok(()),
+            Ok(answer) => Err(unusable(&format!("a piece was refused with {}", answer.status))),
+            Err(error) => Err(unusable(&error.to_string())),
+        }
     }
 }
 

@@ -90,6 +90,7 @@ pub(crate) async fn at_rest(
     let mut found = nothing_doubled(sandbox);
     found.extend(no_echo(sandbox));
     found.extend(no_subscription_is_forgotten(sandbox, store).await);
+    found.extend(each_written_one_was_sent_once(sandbox, sick));
     let lanes = lanes(sandbox, store).await;
     let emails: BTreeMap<RecordId, EmailFacts> =
         sandbox.organization().emails().into_iter().map(|email| (RecordId(email.id), email)).collect();
@@ -214,13 +215,42 @@ fn nothing_doubled(sandbox: &Sandbox) -> Vec<Broken> {
         .collect()
 }
 
-/// Promise 3: this lane writes nothing to Exchange but its subscriptions.
+/// Promises 1 and 2: what users wrote in Dynamics has left once, or says why not.
+fn each_written_one_was_sent_once(sandbox: &Sandbox, sick: Option<Uuid>) -> Vec<Broken> {
+    const SENT: i64 = 3;
+    const FAILED: i64 = 8;
+    let mut left: BTreeMap<String, usize> = BTreeMap::new();
+    for mail in sandbox.graph().sent_mail() {
+        *left.entry(mail.subject).or_default() += 1;
+    }
+    let mut found = Vec::new();
+    for email in sandbox.organization().emails() {
+        if !email.outgoing || !email.subject.starts_with("written ") {
+            continue;
+        }
+        let count = left.get(&email.subject).copied().unwrap_or_default();
+        let told = || format!("{:?} has status {} and left {count} times", email.subject, email.status);
+        match (email.status, count) {
+            (SENT, 1) | (FAILED, 0 | 1) => {}
+            (_, 2..) => found.push(broken(2, told())),
+            (_, 0) if sick.is_some() => {}
+            _ => found.push(broken(1, told())),
+        }
+    }
+    found
+}
+
+/// Promise 3: Hybridge writes nothing to Exchange but its subscriptions, and the mails that it sends.
 fn no_echo(sandbox: &Sandbox) -> Vec<Broken> {
     sandbox
         .graph()
         .writes_by_app(sandbox.app().client_id)
         .into_iter()
         .filter(|write| !write.path.starts_with("subscriptions") && write.path != "$batch")
+        .filter(|write| {
+            let sends = ["/messages", "/attachments", "/send", "/createUploadSession", "/permanentDelete"];
+            !(write.method == "POST" && sends.iter().any(|end| write.path.ends_with(end)))
+        })
         .map(|write| broken(3, format!("{} {} was written to Exchange", write.method, write.path)))
         .collect()
 }

@@ -20,11 +20,13 @@ use hybridge_odata::{
     Access, Parts as ServiceParts, Patience, Service,
     gate::{Adaptive, Gate, PerMailbox},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hybridge_sandbox::{
     Clock, Dice, Face, Sandbox, Setup,
     company::Company,
     faults::{Fault, Rule, Weather},
     graph::MailAttachment,
+    organization::Written,
 };
 use hybridge_store::{MemoryStore, Store};
 use jiff::Timestamp;
@@ -228,8 +230,46 @@ impl Play {
         }
     }
 
+    /// A user writes an email in Dynamics.
+    fn write(&mut self) {
+        const LARGE: usize = 4 << 20;
+        let organization = self.sandbox.organization().clone();
+        let with = |table: &str, column: &str| -> Vec<Uuid> {
+            let rows = organization.rows(table).into_iter();
+            rows.filter(|(_, row)| row.contains_key(column) && row.contains_key("_defaultmailbox_value") == (table == "systemuser"))
+                .map(|(id, _)| id)
+                .collect()
+        };
+        let (users, contacts) =
+            (with("systemuser", "internalemailaddress"), with("contact", "emailaddress1"));
+        let (Some(user), Some(contact)) = (self.users.pick(&users), self.users.pick(&contacts)) else {
+            return;
+        };
+        let mut files = Vec::new();
+        if self.users.chance(0.3) {
+            files.push(("note.txt".to_owned(), STANDARD.encode("a note")));
+        }
+        if self.users.chance(0.03) {
+            files.push(("large.bin".to_owned(), STANDARD.encode(vec![7; LARGE])));
+        }
+        let written = Written {
+            user: *user,
+            to: vec![("contact", *contact)],
+            subject: format!("written {}", self.users.uuid()),
+            html: "<p>As discussed.</p>".to_owned(),
+            answers: None,
+            files,
+        };
+        if let Err(refused) = organization.write_email(&written) {
+            self.story.push(format!("an email was refused: {refused}"));
+        }
+    }
+
     /// A user does something.
     fn act(&mut self) {
+        if self.users.chance(0.15) {
+            self.write();
+        }
         let graph = self.sandbox.graph().clone();
         match self.users.below(100) {
             0..=64 => {
@@ -332,7 +372,7 @@ impl Play {
         let notification_url =
             self.swarm.notifications.then(|| format!("https://hybridge.sandbox.test{NOTIFICATIONS_PATH}"));
         Ok(Engine::new(Parts {
-            graph: Graph::new(graph),
+            graph: Graph::new(graph).with_uploads(transport.clone()),
             dynamics: Dynamics::new(web_api, soap, route.and_then(|route| route.parse().ok())),
             store: Arc::new(self.store.clone()),
             clock,

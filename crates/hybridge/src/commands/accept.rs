@@ -114,7 +114,7 @@ impl Trial<'_> {
                 let store = wiring::open(self.config).await?;
                 let engine = wiring::engine(self.config, store.clone(), Arc::new(Silent)).await?;
                 engine.set_up().await?;
-                let report = engine.run_lane(self.mailbox, poll).await;
+                let report = engine.run_lane(self.mailbox, LaneKind::IncomingEmail, poll).await;
                 store.close().await;
                 if let Some(trouble) = report?.trouble {
                     return Err(Failure::from(trouble));

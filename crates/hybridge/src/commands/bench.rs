@@ -65,7 +65,7 @@ async fn measure_fill(messages: usize, mailboxes: usize) -> Result<Fill> {
     let reports: Vec<_> = stream::iter(setup.eligible)
         .map(|mailbox| {
             let engine = engine.clone();
-            async move { engine.run_lane(&mailbox, Duration::from_mins(1)).await }
+            async move { engine.run_lane(&mailbox, LaneKind::IncomingEmail, Duration::from_mins(1)).await }
         })
         .buffer_unordered(config.sync.lanes_at_once)
         .collect()

@@ -43,7 +43,7 @@ async fn work(config: &Config, store: Arc<dyn Store>, args: &SyncArgs, output: O
         .map(|mailbox| {
             let (engine, bars) = (engine.clone(), bars.clone());
             async move {
-                let report = engine.run_lane(&mailbox, Duration::from_secs(config.sync.poll_seconds)).await?;
+                let report = engine.run_lane(&mailbox, LaneKind::IncomingEmail, Duration::from_secs(config.sync.poll_seconds)).await?;
                 bars.one_done();
                 Ok((mailbox, report))
             }
