@@ -61,13 +61,14 @@ pub(crate) async fn bring(
     super::add(&mut asked, "store", store.into());
     let state = JOB.change(server, Mode::Probe, &asked, None).await?;
     if state.get("installed").and_then(Value::as_bool) != Some(true) {
-        let kept =
-            site.native()?.signing.files.keep_brought(&credential.certificate().sha1_hex(), &server.name);
-        kept.map_err(|error| {
-            Obstacle::refused(error.to_string(), "Check that this account may write there.")
-        })?;
+        keep_brought(site, server, credential)?;
     }
     install(server, credential, store).await
+}
+
+fn keep_brought(site: &Site, server: &Server, credential: &Credential) -> Result<(), Obstacle> {
+    let kept = site.native()?.signing.files.keep_brought(&credential.certificate().sha1_hex(), &server.name);
+    kept.map_err(|error| Obstacle::refused(error.to_string(), "Check that this account may write there."))
 }
 
 /// Takes a certificate with its key out of a store of one server, if Hybridge has brought it there and no listener shows it.
@@ -186,7 +187,11 @@ impl Step for SigningStore {
         let credential = signing(site)?;
         for server in signers(site)? {
             if reading.now.pointer(&format!("/servers/{}", server.name)) != Some(&wanted()) {
-                bring(site, server, &credential, STORE).await?;
+                let there = reading.now.pointer(&format!("/servers/{}/installed", server.name));
+                if there.and_then(Value::as_bool) != Some(true) {
+                    keep_brought(site, server, &credential)?;
+                }
+                install(server, &credential, STORE).await?;
             }
         }
         Ok(())
