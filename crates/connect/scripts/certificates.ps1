@@ -11,13 +11,15 @@ $ErrorActionPreference = 'Stop'
 $data = $Json | ConvertFrom-Json
 
 function Get-Told($use, $certificate) {
+    # A colon in a form is the separator of the server's language otherwise.
+    $invariant = [Globalization.CultureInfo]::InvariantCulture
     $form = 'yyyy-MM-ddTHH:mm:ssZ'
     @{
         use        = $use
         subject    = $certificate.Subject
         thumbprint = $certificate.Thumbprint
-        from       = $certificate.NotBefore.ToUniversalTime().ToString($form)
-        until      = $certificate.NotAfter.ToUniversalTime().ToString($form)
+        from       = $certificate.NotBefore.ToUniversalTime().ToString($form, $invariant)
+        until      = $certificate.NotAfter.ToUniversalTime().ToString($form, $invariant)
     }
 }
 

@@ -20,7 +20,7 @@ $signing = @(Get-AdfsCertificate -CertificateType Token-Signing | ForEach-Object
     @{
         thumbprint = $_.Thumbprint
         primary    = [bool] $_.IsPrimary
-        ends       = $_.Certificate.NotAfter.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ')
+        ends       = $_.Certificate.NotAfter.ToUniversalTime().ToString('yyyy-MM-ddTHH:mm:ssZ', [Globalization.CultureInfo]::InvariantCulture)
     }
 })
 @{ trusts = $trusts; signing = $signing } | ConvertTo-Json -Compress -Depth 6

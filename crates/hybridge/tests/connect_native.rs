@@ -268,6 +268,19 @@ fn who_keeps_the_wildcard_certificate_changes_it_server_by_server() {
     }
     assert_eq!(refused(&control), 0, "no sign-in was refused at any time");
     assert_eq!(good(&sandbox, "plan", &[])["done"], true);
+
+    // What serves TLS as well, or was not brought by Hybridge, is not taken away with its key.
+    control.put("windows", &json!({ "CRM02": { "bindings": { "0.0.0.0:443": new } } }));
+    let (ended, answer) = rotate(&sandbox, &["--keep-days", "0"]);
+    let left = answer["left"].to_string();
+    assert!(ended.code == 0 && left.contains("0.0.0.0:443 shows it") && !left.contains("crm01"), "{answer}");
+    assert_eq!((store(&control, "CRM01").len(), store(&control, "CRM02").len()), (1, 2));
+    fs::remove_file(folder.join("connect/signing/brought.json")).unwrap();
+    let (ended, answer) = rotate(&sandbox, &["--keep-days", "0"]);
+    let left = answer["left"].to_string();
+    assert!(ended.code == 0 && left.matches("Hybridge did not bring it there").count() == 2, "{answer}");
+    a_cycle_passes(&control);
+    assert_eq!(refused(&control), 0);
 }
 
 #[test]

@@ -130,6 +130,9 @@ async fn a_client_needs_its_registration_redirect_and_permission() {
     let (exit, said) = script(&world, "ADFS01", &grant("https://auth.lindhagen.test"));
     assert!(exit == 1 && said.contains("does not exist"), "{said}");
     assert_eq!(script(&world, "ADFS01", &grant("https://auth.lindhagen.test/")).0, 0);
+    assert_eq!(ask().await.0, 401, "on the intranet AD FS asks for Windows authentication only");
+    let forms = "Set-AdfsGlobalAuthenticationPolicy -PrimaryIntranetAuthenticationProvider @('FormsAuthentication', 'WindowsAuthentication')";
+    assert_eq!(script(&world, "ADFS01", forms).0, 0);
     let (status, _, page) = ask().await;
     assert!(status == 200 && page.contains("Password"));
 }

@@ -2,7 +2,7 @@
 //! lies beside it as `….next`, the old one as `….previous`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
@@ -211,6 +211,32 @@ impl Files {
 
     fn keys(&self) -> Result<BTreeMap<String, Uuid>> {
         Ok(read_json(&self.folder.join("keys.json"))?.unwrap_or_default())
+    }
+
+    fn brought_file(&self) -> PathBuf {
+        self.folder.join("brought.json")
+    }
+
+    /// On which servers Hybridge itself has put a certificate: only there it may take it away again, as others may use what
+    /// was there before.
+    ///
+    /// # Errors
+    /// When that can't be read.
+    pub(crate) fn brought(&self, thumbprint: &str) -> Result<BTreeSet<String>> {
+        let mut all: BTreeMap<String, BTreeSet<String>> =
+            read_json(&self.brought_file())?.unwrap_or_default();
+        Ok(all.remove(thumbprint).unwrap_or_default())
+    }
+
+    /// Remembers that Hybridge is about to put a certificate on a server where it is not.
+    ///
+    /// # Errors
+    /// When that can't be written.
+    pub(crate) fn keep_brought(&self, thumbprint: &str, server: &str) -> Result<()> {
+        let mut all: BTreeMap<String, BTreeSet<String>> =
+            read_json(&self.brought_file())?.unwrap_or_default();
+        all.entry(thumbprint.to_owned()).or_default().insert(server.to_owned());
+        self.keep_json(&self.brought_file(), &all)
     }
 
     fn keep_json(&self, path: &Path, value: &impl serde::Serialize) -> Result<()> {

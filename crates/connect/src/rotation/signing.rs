@@ -129,7 +129,10 @@ impl<'a> SigningRotation<'a> {
             files.take_back()?;
         }
         for server in signers(self.site).map_err(obstacle)? {
-            signing_store::remove(server, &state.new, state.aside()).await.map_err(obstacle)?;
+            let stays = signing_store::take_away(self.site, server, &state.new, state.aside()).await;
+            if let Some(place) = stays.map_err(obstacle)? {
+                tracing::info!(certificate = state.new, "the new certificate stays on {place}");
+            }
         }
         dynamics_key::distrust(self.site, &state.new).await.map_err(obstacle)?;
         files.forget_new()?;
@@ -231,9 +234,9 @@ impl<'a> SigningRotation<'a> {
         let new = self.files()?.new_one()?;
         for server in signers(self.site).map_err(obstacle)? {
             if state.same_subject {
-                signing_exchange::bring(server, &new).await.map_err(obstacle)?;
+                signing_exchange::bring(self.site, server, &new).await.map_err(obstacle)?;
             } else {
-                signing_store::install(server, &new, STORE).await.map_err(obstacle)?;
+                signing_store::bring(self.site, server, &new, STORE).await.map_err(obstacle)?;
                 key_access::grant(server, &state.new, STORE).await.map_err(obstacle)?;
             }
             tracing::info!(server = server.name, "the new certificate is there, and its key can be read");
@@ -348,8 +351,10 @@ impl<'a> SigningRotation<'a> {
     async fn clean(&mut self, state: &SigningState) -> Result<SigningEnded> {
         self.note("clean", Outcome::Begun, state)?;
         dynamics_key::distrust(self.site, &state.old).await.map_err(obstacle)?;
+        let mut left = Vec::new();
         for server in signers(self.site).map_err(obstacle)? {
-            signing_store::remove(server, &state.old, state.aside()).await.map_err(obstacle)?;
+            let stays = signing_store::take_away(self.site, server, &state.old, state.aside()).await;
+            left.extend(stays.map_err(obstacle)?);
         }
         let files = self.files()?;
         files.forget_new()?;
@@ -357,7 +362,7 @@ impl<'a> SigningRotation<'a> {
         files.forget_state()?;
         self.note("clean", Outcome::Done, state)?;
         self.owned(state)?;
-        Ok(SigningEnded::Done { new: state.new.clone() })
+        Ok(SigningEnded::Done { new: state.new.clone(), old: state.old.clone(), left })
     }
 
     fn enter(&mut self, mut state: SigningState, reached: SigningStage) -> Result<SigningState> {

@@ -107,5 +107,9 @@ pub enum SigningEnded {
     Done {
         /// The new certificate's thumbprint.
         new: String,
+        /// The old certificate's thumbprint.
+        old: String,
+        /// The servers where the old certificate lies still, each with the reason.
+        left: Vec<String>,
     },
 }

@@ -62,7 +62,7 @@ pub(super) async fn rotate(file: &Path, args: &RotateArgs, output: Output) -> Re
     output.json(&match &ended {
         SigningEnded::Stopped(state) => json!({ "ended": "stopped", "rotation": state }),
         SigningEnded::Keeping(state) => json!({ "ended": "keeping", "rotation": state }),
-        SigningEnded::Done { new } => json!({ "ended": "done", "certificate": new }),
+        SigningEnded::Done { new, left, .. } => json!({ "ended": "done", "certificate": new, "left": left }),
     });
     Ok(Exit::Done)
 }
@@ -79,7 +79,14 @@ fn told(ended: &SigningEnded) -> String {
             state.new,
             state.keep_until.map(local).unwrap_or_default()
         ),
-        SigningEnded::Done { new } => format!("Done: {new} is the only certificate."),
+        SigningEnded::Done { new, left, .. } if left.is_empty() => {
+            format!("Done: {new} is the only certificate.")
+        }
+        SigningEnded::Done { new, old, left } => format!(
+            "Done: Dynamics signs with {new}, and Entra ID trusts no other. The old certificate {old} is left on {}: remove it there when \
+             nothing else uses it.",
+            left.join(", ")
+        ),
     }
 }
 

@@ -52,14 +52,20 @@ pub(crate) async fn possible(site: &Site, comes: &str, goes: &str) -> Result<(),
     })
 }
 
+/// The listeners of one server that show a certificate out of the store where Dynamics looks.
+pub(crate) async fn listeners(server: &Server, thumbprint: &str) -> Result<Vec<String>, Obstacle> {
+    let state = JOB.change(server, Mode::Probe, &data("", thumbprint), None).await?;
+    Ok(texts(&state, "listeners"))
+}
+
 /// Brings a certificate to one server, with its key and who may read it, where Dynamics does not find it yet.
-pub(crate) async fn bring(server: &Server, credential: &Credential) -> Result<(), Obstacle> {
+pub(crate) async fn bring(site: &Site, server: &Server, credential: &Credential) -> Result<(), Obstacle> {
     let thumbprint = credential.certificate().sha1_hex();
     let state = JOB.change(server, Mode::Probe, &data(&thumbprint, ""), None).await?;
     if state.get("in").and_then(Value::as_bool) == Some(true) {
         return Ok(());
     }
-    signing_store::install(server, credential, ASIDE).await?;
+    signing_store::bring(site, server, credential, ASIDE).await?;
     key_access::grant(server, &thumbprint, ASIDE).await
 }
 

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hybridge_identity::{Certificate, Credential, PfxForm, SecretString};
@@ -38,7 +36,7 @@ fn wanted() -> Value {
 }
 
 /// Brings a certificate with its key into a store of one server.
-pub(crate) async fn install(server: &Server, credential: &Credential, store: &str) -> Result<(), Obstacle> {
+async fn install(server: &Server, credential: &Credential, store: &str) -> Result<(), Obstacle> {
     // For this transport only: it goes with the file through an encrypted channel and is forgotten.
     let password =
         SecretString::from(Uuid::new_v4().simple().to_string() + &Uuid::new_v4().simple().to_string());
@@ -52,8 +50,55 @@ pub(crate) async fn install(server: &Server, credential: &Credential, store: &st
     JOB.change(server, Mode::Apply, &data, Some(&password)).await.map(drop)
 }
 
+/// Brings a certificate with its key into a store of one server, and remembers where it was not there before.
+pub(crate) async fn bring(
+    site: &Site,
+    server: &Server,
+    credential: &Credential,
+    store: &str,
+) -> Result<(), Obstacle> {
+    let mut asked = data(credential.certificate());
+    super::add(&mut asked, "store", store.into());
+    let state = JOB.change(server, Mode::Probe, &asked, None).await?;
+    if state.get("installed").and_then(Value::as_bool) != Some(true) {
+        keep_brought(site, server, credential)?;
+    }
+    install(server, credential, store).await
+}
+
+fn keep_brought(site: &Site, server: &Server, credential: &Credential) -> Result<(), Obstacle> {
+    let kept = site.native()?.signing.files.keep_brought(&credential.certificate().sha1_hex(), &server.name);
+    kept.map_err(|error| Obstacle::refused(error.to_string(), "Check that this account may write there."))
+}
+
+/// Takes a certificate with its key out of a store of one server, if Hybridge has brought it there and no listener shows it.
+/// Otherwise why it stays: what somebody else put there may serve something else as well, TLS above all.
+pub(crate) async fn take_away(
+    site: &Site,
+    server: &Server,
+    thumbprint: &str,
+    store: &str,
+) -> Result<Option<String>, Obstacle> {
+    let brought = site.native()?.signing.files.brought(thumbprint);
+    let brought =
+        brought.map_err(|error| Obstacle::refused(error.to_string(), "Mend or remove that file."))?;
+    let name = &server.name;
+    if !brought.contains(name) {
+        let state = JOB
+            .change(server, Mode::Probe, &json!({ "thumbprint": thumbprint, "store": store }), None)
+            .await?;
+        let there = state.get("installed").and_then(Value::as_bool) == Some(true);
+        return Ok(there.then(|| format!("{name} ({store}; Hybridge did not bring it there)")));
+    }
+    let listeners = super::signing_exchange::listeners(server, thumbprint).await?;
+    if !listeners.is_empty() {
+        return Ok(Some(format!("{name} ({store}; {} shows it)", listeners.join(" and "))));
+    }
+    remove(server, thumbprint, store).await.map(|()| None)
+}
+
 /// Takes a certificate with its key out of a store of one server.
-pub(crate) async fn remove(server: &Server, thumbprint: &str, store: &str) -> Result<(), Obstacle> {
+async fn remove(server: &Server, thumbprint: &str, store: &str) -> Result<(), Obstacle> {
     let data = json!({ "thumbprint": thumbprint, "store": store, "before": { "installed": false } });
     JOB.change(server, Mode::Undo, &data, None).await.map(drop)
 }
@@ -142,6 +187,10 @@ impl Step for SigningStore {
         let credential = signing(site)?;
         for server in signers(site)? {
             if reading.now.pointer(&format!("/servers/{}", server.name)) != Some(&wanted()) {
+                let there = reading.now.pointer(&format!("/servers/{}/installed", server.name));
+                if there.and_then(Value::as_bool) != Some(true) {
+                    keep_brought(site, server, &credential)?;
+                }
                 install(server, &credential, STORE).await?;
             }
         }
@@ -149,20 +198,33 @@ impl Step for SigningStore {
     }
 
     async fn undo(&self, site: &Site, before: &Value) -> Result<(), Obstacle> {
+        let first = text(before, "thumbprint");
         // A rotation may have brought another one since.
-        let now = match signing(site) {
-            Ok(own) => Some(own.certificate().sha1_hex()),
+        let rotated = match signing(site) {
+            Ok(own) => Some(own.certificate().sha1_hex()).filter(|own| own != first),
             Err(Obstacle::After(_)) => None,
             Err(error) => return Err(error),
         };
-        let first = text(before, "thumbprint").to_owned();
-        let thumbprints: BTreeSet<String> = now.into_iter().chain([first]).collect();
         for server in signers(site)? {
             let was = before.pointer(&format!("/servers/{}/installed", server.name)).and_then(Value::as_bool);
             if was == Some(false) {
-                for thumbprint in &thumbprints {
-                    remove(server, thumbprint, STORE).await?;
+                let listeners = super::signing_exchange::listeners(server, first).await?;
+                if !listeners.is_empty() {
+                    return Err(Obstacle::ByHand {
+                        what: format!(
+                            "{}: {} shows the certificate {first}",
+                            server.name,
+                            listeners.join(" and ")
+                        ),
+                        how: "Give it another certificate, then undo again.".to_owned(),
+                    });
                 }
+                remove(server, first, STORE).await?;
+            }
+            if let Some(rotated) = &rotated
+                && let Some(place) = take_away(site, server, rotated, STORE).await?
+            {
+                tracing::warn!(certificate = rotated, "it stays on {place}");
             }
         }
         Ok(())
