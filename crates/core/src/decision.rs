@@ -92,6 +92,17 @@ impl Outcome {
         }
     }
 
+    /// Why, in a few words; empty where the name says it all.
+    pub fn why(&self) -> String {
+        match self {
+            Self::Promoted { reason, .. } | Self::Filtered { reason } => reason.words(),
+            Self::Skipped { reason } => reason.words().to_owned(),
+            Self::Duplicate { .. } => "another recipient's copy is the record".to_owned(),
+            Self::Waiting { trouble, .. } | Self::Failed { trouble } => trouble.what.clone(),
+            Self::Gone | Self::Sent { .. } => String::new(),
+        }
+    }
+
     /// Whether a message that comes back into the Inbox is looked at again: everything but what has led
     /// to a record, as moving a message out and in is how users ask for another look.
     pub fn reconsidered_on_return(&self) -> bool {

@@ -265,10 +265,9 @@ impl Dynamics {
             .build();
         let files = self.rows::<WireFile>(query, "attachment").await?;
         let read = |file: WireFile| {
-            let bytes = STANDARD.decode(file.body.unwrap_or_default()).map_err(|error| Error::Unreadable {
-                what: "attachment",
-                detail: error.to_string(),
-            })?;
+            let bytes = STANDARD
+                .decode(file.body.unwrap_or_default())
+                .map_err(|error| Error::Unreadable { what: "attachment", detail: error.to_string() })?;
             Ok(AttachmentFile {
                 name: file.filename.unwrap_or_default(),
                 content_type: file.mimetype.unwrap_or_else(|| "application/octet-stream".to_owned()),

@@ -65,7 +65,8 @@ impl<'a> Sending<'a> {
                 tracing::info!(mailbox = %self.mailbox.id, backlog = waiting - number, "as much was sent as Exchange takes in a minute");
                 break;
             }
-            let came = if email.begun { self.settle(&user, &email).await } else { self.begin(&user, &email).await };
+            let came =
+                if email.begun { self.settle(&user, &email).await } else { self.begin(&user, &email).await };
             match came? {
                 Came::Of(outcome) => self.conclude(&email, outcome).await?,
                 Came::OfNothing => {}
@@ -94,9 +95,7 @@ impl<'a> Sending<'a> {
                 }
                 self.send(user, email, true).await
             }
-            (Next::Submit, Some(draft)) => {
-                self.submit(user, email, &email.version, &draft, true).await
-            }
+            (Next::Submit, Some(draft)) => self.submit(user, email, &email.version, &draft, true).await,
             (Next::Settle, _) => {
                 self.was_sent(email).await?;
                 let threaded = email.message_id.is_some();

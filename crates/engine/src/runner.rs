@@ -302,8 +302,7 @@ impl Runner {
         let stored: BTreeMap<LaneId, hybridge_store::Lane> =
             self.engine.store.lanes().await?.into_iter().map(|lane| (lane.id, lane)).collect();
         let now = self.now();
-        let new: Vec<LaneId> =
-            lanes.keys().filter(|lane| !self.lanes.contains_key(lane)).copied().collect();
+        let new: Vec<LaneId> = lanes.keys().filter(|lane| !self.lanes.contains_key(lane)).copied().collect();
         for lane in new {
             // After a start every lane runs once, as nobody knows what was missed; one in trouble keeps its pause.
             let due =

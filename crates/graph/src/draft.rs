@@ -103,7 +103,8 @@ impl Graph {
         answers: Option<&InternetMessageId>,
     ) -> Result<SendItem> {
         let body = draft(email, link, answers);
-        let call = Call::post(format!("{}/messages", user.path())).header("prefer", IMMUTABLE_IDS).json(&body)?;
+        let call =
+            Call::post(format!("{}/messages", user.path())).header("prefer", IMMUTABLE_IDS).json(&body)?;
         let made: Wire = self.service.send(call.counted_against(user.as_str())).await?.json("draft")?;
         Ok(SendItem { is_draft: true, ..made.read() })
     }
@@ -129,14 +130,16 @@ impl Graph {
         let mut item = file.item();
         item["attachmentType"] = "file".into();
         item["size"] = file.bytes.len().into();
-        let call = Call::post(format!("{path}/createUploadSession")).json(&json!({ "AttachmentItem": item }))?;
+        let call =
+            Call::post(format!("{path}/createUploadSession")).json(&json!({ "AttachmentItem": item }))?;
         let session: Session =
             self.service.send(call.counted_against(user.as_str())).await?.json("upload session")?;
         let total = file.bytes.len();
         let mut from = 0;
         for piece in file.bytes.chunks(PIECE) {
             let to = from + piece.len();
-            self.upload_piece(&session.upload_url, piece, &format!("bytes {from}-{}/{total}", to - 1)).await?;
+            self.upload_piece(&session.upload_url, piece, &format!("bytes {from}-{}/{total}", to - 1))
+                .await?;
             from = to;
         }
         Ok(())
@@ -156,8 +159,7 @@ impl Graph {
 impl Graph {
     /// One piece of a large file. The address holds a secret of its own.
     async fn upload_piece(&self, address: &str, piece: &[u8], range: &str) -> Result<()> {
-        let unusable =
-            |detail: &str| Error::Unreadable { what: "upload session", detail: detail.to_owned() };
+        let unusable = |detail: &str| Error::Unreadable { what: "upload session", detail: detail.to_owned() };
         let url: Url = address.parse().map_err(|_| unusable("its address is none"))?;
         let transport = self.uploads.as_ref().ok_or_else(|| unusable("there is no way to its address"))?;
         let range = HeaderValue::from_str(range).map_err(|_| unusable("no range"))?;
@@ -187,8 +189,7 @@ pub struct Attachment<'a> {
 
 impl Attachment<'_> {
     fn item(&self) -> Value {
-        let mut item =
-            json!({ "name": self.name, "contentType": self.content_type, "isInline": self.content_id.is_some() });
+        let mut item = json!({ "name": self.name, "contentType": self.content_type, "isInline": self.content_id.is_some() });
         if let Some(id) = self.content_id {
             item["contentId"] = id.into();
         }

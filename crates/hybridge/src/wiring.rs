@@ -116,7 +116,8 @@ impl Ground {
         let root =
             self.cloud.graph_root().parse::<Url>().map_err(|error| bad_url("[tenant] graph", error))?;
         let gate = Arc::new(PerMailbox::new(GRAPH_CALLS_AT_ONCE));
-        Ok(Graph::new(self.service("Microsoft Graph", join(&root, "v1.0/")?, self.by_token(tokens), gate)))
+        let service = self.service("Microsoft Graph", join(&root, "v1.0/")?, self.by_token(tokens), gate);
+        Ok(Graph::new(service).with_uploads(self.transport.clone()))
     }
 
     /// The organization, and how the service account signs in.

@@ -8,8 +8,7 @@ use crate::{
     fault::Fault,
     odata::write::Purpose,
     organization::Organization,
-    records,
-    schema,
+    records, schema,
     seed::Refused,
     state::Session,
 };

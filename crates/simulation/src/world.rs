@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hybridge_console::{Console, Liveness, NOTIFICATIONS_PATH, Signal, Wakes};
 use hybridge_core::{ids::TenantId, lane::LaneId};
 use hybridge_dynamics::Dynamics;
@@ -20,7 +21,6 @@ use hybridge_odata::{
     Access, Parts as ServiceParts, Patience, Service,
     gate::{Adaptive, Gate, PerMailbox},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hybridge_sandbox::{
     Clock, Dice, Face, Sandbox, Setup,
     company::Company,
@@ -236,9 +236,12 @@ impl Play {
         let organization = self.sandbox.organization().clone();
         let with = |table: &str, column: &str| -> Vec<Uuid> {
             let rows = organization.rows(table).into_iter();
-            rows.filter(|(_, row)| row.contains_key(column) && row.contains_key("_defaultmailbox_value") == (table == "systemuser"))
-                .map(|(id, _)| id)
-                .collect()
+            rows.filter(|(_, row)| {
+                row.contains_key(column)
+                    && row.contains_key("_defaultmailbox_value") == (table == "systemuser")
+            })
+            .map(|(id, _)| id)
+            .collect()
         };
         let (users, contacts) =
             (with("systemuser", "internalemailaddress"), with("contact", "emailaddress1"));

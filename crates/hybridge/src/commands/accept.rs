@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use hybridge_core::{eligibility::Mailbox, ids::RecordId, message::InternetMessageId};
+use hybridge_core::{eligibility::Mailbox, ids::RecordId, lane::LaneKind, message::InternetMessageId};
 use hybridge_dynamics::Dynamics;
 use hybridge_engine::Silent;
 use hybridge_graph::{Graph, NewMessage, UserRef};

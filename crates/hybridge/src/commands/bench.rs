@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
+use hybridge_core::lane::LaneKind;
 use hybridge_engine::Silent;
 use hybridge_store::Store;
 use serde_json::{Value, json};

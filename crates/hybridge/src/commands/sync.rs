@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use hybridge_core::eligibility::Mailbox;
+use hybridge_core::{eligibility::Mailbox, lane::LaneKind};
 use hybridge_engine::{Engine, Readiness, RunReport, Setup, Silent, WouldBe};
 use hybridge_store::Store;
 use serde_json::json;
@@ -43,7 +43,13 @@ async fn work(config: &Config, store: Arc<dyn Store>, args: &SyncArgs, output: O
         .map(|mailbox| {
             let (engine, bars) = (engine.clone(), bars.clone());
             async move {
-                let report = engine.run_lane(&mailbox, LaneKind::IncomingEmail, Duration::from_secs(config.sync.poll_seconds)).await?;
+                let report = engine
+                    .run_lane(
+                        &mailbox,
+                        LaneKind::IncomingEmail,
+                        Duration::from_secs(config.sync.poll_seconds),
+                    )
+                    .await?;
                 bars.one_done();
                 Ok((mailbox, report))
             }

@@ -52,6 +52,7 @@ pub(crate) fn mailbox(number: u128, name: &str) -> MailboxRow {
             approval: Approval::Approved,
             profile_active: Some(true),
             floor: Some(at(-1)),
+            sends: true,
         },
         ineligible: None,
         read: at(0),

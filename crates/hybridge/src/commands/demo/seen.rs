@@ -107,18 +107,11 @@ impl Observer for Seen {
 }
 
 fn live_line(decision: &Decision, took: f64) -> String {
-    let why = match &decision.outcome {
-        Outcome::Promoted { reason, .. } | Outcome::Filtered { reason } => reason.words(),
-        Outcome::Skipped { reason } => reason.words().to_owned(),
-        Outcome::Duplicate { .. } => "another recipient's copy is the record".to_owned(),
-        Outcome::Waiting { trouble, .. } | Outcome::Failed { trouble } => trouble.what.clone(),
-        Outcome::Gone => "it was deleted".to_owned(),
-    };
     format!(
         "  {} {} {} {}",
         column(&span(took), 8),
         column(decision.outcome.name(), 9),
         column(&decision.subject, 34),
-        column(&why, 70).trim_end()
+        column(&decision.outcome.why(), 70).trim_end()
     )
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hybridge_core::{decision::Outcome, trouble::Trouble};
+use hybridge_core::trouble::Trouble;
 use hybridge_sandbox::Sandbox;
 use hybridge_store::{Search, Store};
 use serde_json::json;
@@ -72,13 +72,7 @@ impl Summary {
         let mut reasons = BTreeMap::new();
         for name in ["filtered", "skipped", "waiting", "failed"] {
             for decision in store.search(&Search::Outcome(name.to_owned(), None)).await? {
-                let why = match &decision.outcome {
-                    Outcome::Filtered { reason } => reason.words(),
-                    Outcome::Skipped { reason } => reason.words().to_owned(),
-                    Outcome::Waiting { trouble, .. } | Outcome::Failed { trouble } => trouble.what.clone(),
-                    _ => continue,
-                };
-                *reasons.entry(format!("{name}: {why}")).or_default() += 1;
+                *reasons.entry(format!("{name}: {}", decision.outcome.why())).or_default() += 1;
             }
         }
         let example = store
