@@ -57,6 +57,8 @@ pub enum Outcome {
     },
     /// It was deleted from the mailbox before it could be promoted.
     Gone,
+    /// An email that waited to be sent does so no more, by nothing that Hybridge did.
+    TakenBack,
     /// The record was sent.
     Sent {
         /// The record.
@@ -79,6 +81,7 @@ impl Outcome {
             Self::Waiting { .. } => "waiting",
             Self::Failed { .. } => "failed",
             Self::Gone => "gone",
+            Self::TakenBack => "taken-back",
             Self::Sent { .. } => "sent",
         }
     }
@@ -99,7 +102,7 @@ impl Outcome {
             Self::Skipped { reason } => reason.words().to_owned(),
             Self::Duplicate { .. } => "another recipient's copy is the record".to_owned(),
             Self::Waiting { trouble, .. } | Self::Failed { trouble } => trouble.what.clone(),
-            Self::Gone | Self::Sent { .. } => String::new(),
+            Self::Gone | Self::TakenBack | Self::Sent { .. } => String::new(),
         }
     }
 
@@ -208,6 +211,9 @@ impl Decision {
                 format!("Failed after {} attempts: {}.", self.attempts.max(1), trouble.what)
             }
             Outcome::Gone => "Was deleted from the mailbox before it could become a record.".to_owned(),
+            Outcome::TakenBack => {
+                "Waits no more: its user took it back or deleted it, or somebody else sent it.".to_owned()
+            }
             Outcome::Sent { record, recovered, threaded } => {
                 let how = if *recovered {
                     " It was interrupted, and found in Exchange afterwards, so it was not sent twice."

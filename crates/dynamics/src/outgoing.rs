@@ -7,6 +7,7 @@ use hybridge_core::{
     ids::{MailboxId, RecordId},
     message::InternetMessageId,
     outgoing::{Outgoing, Priority, Recipient},
+    trouble::Class,
 };
 use hybridge_odata::{
     Call, Error, Target,
@@ -115,7 +116,45 @@ impl WireEmail {
     }
 }
 
+/// An email that waits to be sent, whoever's it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InOutbox {
+    /// The record.
+    pub record: RecordId,
+    /// The mailbox of its sender, where it has one.
+    pub mailbox: Option<MailboxId>,
+    /// Its subject.
+    pub subject: String,
+}
+
 impl Dynamics {
+    /// The emails of the whole organization in Pending Send and Sending, the oldest ones first, up to 1,000.
+    ///
+    /// # Errors
+    /// When the organization can't be asked.
+    pub async fn outbox(&self) -> Result<Vec<InOutbox>> {
+        #[derive(Deserialize)]
+        struct Wire {
+            activityid: Uuid,
+            subject: Option<String>,
+            #[serde(rename = "_sendermailboxid_value")]
+            mailbox: Option<Uuid>,
+        }
+        let query = Query::on("emails")
+            .option("$select", "activityid,subject,_sendermailboxid_value")
+            .option("$filter", &format!("statuscode eq {PENDING_SEND} or statuscode eq {SENDING}"))
+            .option("$orderby", "modifiedon asc")
+            .option("$top", "1000")
+            .build();
+        let rows = self.web_api.send(Call::get(query)).await?.page("emails")?.entries::<Wire>("email")?;
+        let read = |row: Wire| InOutbox {
+            record: record(row.activityid),
+            mailbox: row.mailbox.map(MailboxId),
+            subject: row.subject.unwrap_or_default(),
+        };
+        Ok(rows.into_iter().map(read).collect())
+    }
+
     /// The emails of a mailbox in Pending Send and Sending: the urgent ones first, then by their age. By their status code,
     /// never by their state, which is Completed already.
     ///
@@ -224,6 +263,23 @@ impl Dynamics {
     /// When the organization can't be asked or refuses.
     pub async fn was_not_sent(&self, record: RecordId) -> Result<()> {
         self.change_email(record, "*", &json!({ "statecode": 0, "statuscode": FAILED })).await.map(drop)
+    }
+
+    /// Writes a note onto an email, unless the same one is there; its user reads there why it was not sent.
+    ///
+    /// # Errors
+    /// When the organization can't be asked or refuses.
+    pub async fn note_on_email(&self, email: RecordId, title: &str, text: &str) -> Result<()> {
+        // The same words are the same note, however often they are written.
+        let id = Uuid::new_v5(&email.0, text.as_bytes());
+        let body = json!({
+            "annotationid": id, "subject": title, "notetext": text,
+            "objectid_email@odata.bind": format!("/emails({email})"),
+        });
+        match self.web_api.send(Call::post("annotations").json(&body)?).await {
+            Err(error) if crate::trouble(&error).class == Class::Exists => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     /// It waits again.

@@ -1,5 +1,6 @@
 //! Email server profiles, and how mailboxes are set up for Dynamics' own synchronization (setup.md phase M).
 
+use hybridge_core::ids::MailboxId;
 use hybridge_odata::{Call, Target, http::Method, query::Query};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -247,21 +248,38 @@ impl Dynamics {
     /// # Errors
     /// When it is refused.
     pub async fn alert(&self, profile: Uuid, level: AlertLevel, text: &str) -> Result<bool> {
+        self.alert_on("emailserverprofile", "emailserverprofiles", profile, level, text).await
+    }
+
+    /// Writes an alert onto the wall of a mailbox, unless the same text stands there already; whether it was written.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn alert_mailbox(&self, mailbox: MailboxId, level: AlertLevel, text: &str) -> Result<bool> {
+        self.alert_on("mailbox", "mailboxes", mailbox.0, level, text).await
+    }
+
+    async fn alert_on(
+        &self,
+        table: &str,
+        set: &str,
+        regarding: Uuid,
+        level: AlertLevel,
+        text: &str,
+    ) -> Result<bool> {
         #[derive(Deserialize)]
         struct Wire {
             text: Option<String>,
         }
-        let filter = format!("_regardingobjectid_value eq {profile}");
+        let filter = format!("_regardingobjectid_value eq {regarding}");
         let query = Query::on("tracelogs").option("$select", "text").option("$filter", &filter).build();
         let there = self.rows::<Wire>(query, "alert").await?;
         if there.iter().any(|alert| alert.text.as_deref() == Some(text)) {
             return Ok(false);
         }
         let level = if level == AlertLevel::Error { 3 } else { 2 };
-        let body = json!({
-            "level": level, "text": text,
-            "regardingobjectid_emailserverprofile@odata.bind": format!("/emailserverprofiles({profile})"),
-        });
+        let mut body = json!({ "level": level, "text": text });
+        body[format!("regardingobjectid_{table}@odata.bind")] = format!("/{set}({regarding})").into();
         self.web_api.send(Call::post("tracelogs").json(&body)?).await.map(|_| true)
     }
 }

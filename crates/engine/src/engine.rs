@@ -25,7 +25,7 @@ use crate::{
     incoming::{Incoming, Tally},
     metrics::Metrics,
     observer::Observer,
-    outgoing::Sending,
+    outgoing::{Sender, Sending},
 };
 
 /// What can be chosen about the engine.
@@ -35,6 +35,8 @@ pub struct Options {
     pub lanes_at_once: usize,
     /// The shortest time between two timed runs of a lane.
     pub poll: Duration,
+    /// How often it is looked what waits to be sent in the organization.
+    pub outbox: Duration,
     /// How many entries a delta page is asked to hold.
     pub page_size: u32,
     /// The largest request body that is sent to the organization, in bytes.
@@ -50,6 +52,7 @@ impl Default for Options {
         Self {
             lanes_at_once: 32,
             poll: Duration::from_secs(30),
+            outbox: Duration::from_secs(5),
             page_size: 100,
             // IIS takes 16 MB in one request unless it was told otherwise (dynamics.md 4.6).
             request_bytes: 12 << 20,
@@ -97,6 +100,8 @@ pub struct Engine {
     pub(crate) subscriptions: Mutex<BTreeMap<LaneId, Subscription>>,
     /// Which attachments the organization takes; follows its settings.
     pub(crate) attachment_rules: Mutex<Arc<AttachmentRules>>,
+    /// All mailboxes as senders, as they were last read.
+    senders: Mutex<Arc<BTreeMap<MailboxId, Sender>>>,
     /// When the mailboxes sent lately.
     sent: Mutex<BTreeMap<MailboxId, VecDeque<Timestamp>>>,
 }
@@ -129,6 +134,7 @@ impl Engine {
             metrics: Metrics::new(),
             subscriptions: Mutex::default(),
             attachment_rules: Mutex::default(),
+            senders: Mutex::default(),
             sent: Mutex::default(),
         }
     }
@@ -217,15 +223,21 @@ impl Engine {
         }
     }
 
-    /// Whether a mailbox may send one more mail, where so many may leave in a time.
-    pub(crate) fn may_send(&self, mailbox: MailboxId, most: usize, within: SignedDuration) -> bool {
+    /// When a mailbox may send its next mail, where so many may leave in a time; `None`: now.
+    pub(crate) fn sends_again_at(
+        &self,
+        mailbox: MailboxId,
+        most: usize,
+        within: SignedDuration,
+    ) -> Option<Timestamp> {
         let now = self.clock.now();
         let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let times = sent.entry(mailbox).or_default();
         while times.front().is_some_and(|first| now.duration_since(*first) >= within) {
             times.pop_front();
         }
-        times.len() < most
+        let first = times.front().filter(|_| times.len() >= most)?;
+        first.checked_add(within).ok()
     }
 
     /// A mailbox sent a mail.
@@ -285,6 +297,14 @@ impl Engine {
             Err(error) => return Err(LaneError::graph(&error)),
         };
         Ok(FoundUser::New { address: address.clone(), user })
+    }
+
+    pub(crate) fn senders(&self) -> Arc<BTreeMap<MailboxId, Sender>> {
+        self.senders.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn know_senders(&self, senders: BTreeMap<MailboxId, Sender>) {
+        *self.senders.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(senders);
     }
 
     pub(crate) fn attachment_rules(&self) -> Arc<AttachmentRules> {

@@ -87,6 +87,7 @@ pub struct Runner {
     refused: Option<Trouble>,
     tasks: JoinSet<Result<RunReport, hybridge_store::Error>>,
     wakes: mpsc::Receiver<Wake>,
+    waker: Waker,
     stopping: watch::Receiver<bool>,
 }
 
@@ -113,6 +114,7 @@ impl Runner {
             refused: None,
             tasks: JoinSet::new(),
             wakes,
+            waker: Waker(wake.clone()),
             stopping,
         };
         (runner, Waker(wake), Stop(stop))
@@ -131,6 +133,9 @@ impl Runner {
             }
             setup => self.take_over(setup).await?,
         };
+        // Dropped with this future, and ended with it.
+        let mut watchers = JoinSet::new();
+        watchers.spawn(watch_outbox(Arc::clone(&self.engine), self.waker.clone()));
         loop {
             self.start_due_lanes();
             match self.next_event(refresh_at).await {
@@ -337,6 +342,23 @@ impl Runner {
     fn after(&self, pause: Duration) -> Timestamp {
         let now = self.now();
         now.checked_add(pause).unwrap_or(now)
+    }
+}
+
+/// Wakes the lanes that have something to send, as long as it is polled: one question for the whole organization, so that
+/// a mail leaves within seconds without each mailbox being asked about.
+async fn watch_outbox(engine: Arc<Engine>, waker: Waker) {
+    loop {
+        tokio::time::sleep(engine.options.outbox).await;
+        match engine.look_over_outbox().await {
+            Ok(lanes) => {
+                for lane in lanes {
+                    waker.wake(Wake::Changed(lane));
+                }
+            }
+            // The lanes' own timers go on; they meet the same trouble, and tell.
+            Err(error) => tracing::info!(%error, "it can't be seen now what waits to be sent"),
+        }
     }
 }
 

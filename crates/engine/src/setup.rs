@@ -10,7 +10,7 @@ use hybridge_core::{
 use hybridge_dynamics::{Channel, OrganizationSettings};
 use hybridge_store::{Installation, MailboxRow};
 
-use crate::{engine::Engine, error::Error};
+use crate::{engine::Engine, error::Error, outgoing::Sender};
 
 /// What the organization's configuration says.
 #[derive(Debug, Clone)]
@@ -74,6 +74,12 @@ impl Engine {
         self.store.bind(&Installation { organization: settings.id, tenant: self.tenant }).await?;
         *self.attachment_rules.lock().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(settings.attachments.clone());
+        let sender = |row: &MailboxRow| Sender {
+            name: row.mailbox.name.clone(),
+            address: row.mailbox.address.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ineligible: judge_outgoing(&row.mailbox, settings.approval).err(),
+        };
+        self.know_senders(rows.iter().map(|row| (row.mailbox.id, sender(row))).collect());
         self.store.put_mailboxes(&rows).await?;
         self.load_subscriptions().await?;
         Ok(Setup::of(settings, rows))

@@ -79,6 +79,7 @@ impl Right {
 fn kind(table: &Table) -> &'static str {
     match table.name {
         "account" => "Account",
+        "annotation" => "Note",
         "businessunit" => "BusinessUnit",
         "contact" => "Contact",
         "emailserverprofile" => "EmailServerProfile",

@@ -41,6 +41,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("EmailServerProfile", &["Read", "Write"]),
     ("ExchangeSyncIdMapping", &["Create", "Read", "Write", "Delete"]),
     ("TraceLog", &["Create", "Read"]),
+    ("Note", &["Create", "Read", "Append"]),
     ("Role", &["Read"]),
     ("Entity", &["Read"]),
 ];

@@ -230,6 +230,32 @@ pub(super) static TASK: Table = Table {
     view_of: &[],
 };
 
+pub(super) static NOTE: Table = Table {
+    name: "annotation",
+    set: "annotations",
+    code: 5,
+    key: "annotationid",
+    title: "subject",
+    verbs: Verbs::ALL,
+    attributes: &[
+        key("annotationid"),
+        text("subject", 500),
+        memo("notetext"),
+        lookup(
+            "objectid",
+            &[
+                Target::new("email", "objectid_email"),
+                Target::new("account", "objectid_account"),
+                Target::new("contact", "objectid_contact"),
+            ],
+        )
+        .indexed(),
+        lookup("ownerid", OWNER),
+    ],
+    collections: &[],
+    view_of: &[],
+};
+
 pub(super) static PARTY: Table = Table {
     name: "activityparty",
     set: "activityparties",

@@ -85,6 +85,7 @@ pub(crate) static TABLES: &[&Table] = &[
     &people::ACCOUNT,
     &mail::ATTACHMENT,
     &mail::ACTIVITY,
+    &mail::NOTE,
     &mail::PARTY,
     &people::BUSINESS_UNIT,
     &people::CONTACT,

@@ -45,6 +45,8 @@ const RECORDS: &[(&str, &[&str])] = &[
     ("ExchangeSyncIdMapping", &["Create", "Read", "Write", "Delete"]),
     ("SyncError", &["Create", "Read"]),
     ("TraceLog", &["Create", "Read"]),
+    // Why an email was not sent is written onto it.
+    ("Note", &["Create", "Read", "Append"]),
     // So that a plan can tell whether all of this is in order without an administrator.
     ("Role", &["Read"]),
     ("Entity", &["Read"]),

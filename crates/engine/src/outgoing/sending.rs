@@ -1,90 +1,31 @@
-//! The lane of outgoing email: one run of it (server-side-sync.md 3.2).
-//!
-//! A record in Pending Send is claimed, its draft made and submitted, and the record set to Sent. What stands in between
-//! is on the record itself ([`hybridge_core::outgoing`]): whoever finds it in Sending looks for its draft first.
+//! One email's way out: claimed, drafted, submitted, settled.
 
 use hybridge_core::{
-    decision::{Decision, Outcome},
-    eligibility::Mailbox,
-    ids::{ItemId, OrganizationId},
-    lane::LaneId,
+    decision::Outcome,
     outgoing::{Next, Outgoing, Ruling, after_interruption, link, rule},
     trouble::{Class, Trouble},
 };
-use hybridge_dynamics::Submission;
+use hybridge_dynamics::{AlertLevel, Submission};
 use hybridge_graph::{Attachment, SendItem, UserRef};
 use hybridge_odata::Error;
-use hybridge_store::{Commit, Epoch, Link};
-use jiff::{SignedDuration, Timestamp};
 
-use crate::{engine::Engine, error::LaneError, incoming::Tally};
+use super::{Came, Sending};
+use crate::error::LaneError;
 
-/// What Exchange Online takes of one mailbox in a minute.
-const MOST_A_MINUTE: usize = 30;
-const MINUTE: SignedDuration = SignedDuration::from_mins(1);
-
-/// One run of a mailbox's outgoing email lane.
-pub(crate) struct Sending<'a> {
-    engine: &'a Engine,
-    lane: LaneId,
-    epoch: Epoch,
-    mailbox: &'a Mailbox,
-    organization: OrganizationId,
-    pub(crate) tally: Tally,
-}
-
-/// What came of one email.
-enum Came {
-    Of(Outcome),
-    /// Nothing to tell: its time has not come, or somebody else is at it.
-    OfNothing,
-}
-
-impl<'a> Sending<'a> {
-    pub(crate) fn new(
-        engine: &'a Engine,
-        lane: LaneId,
-        epoch: Epoch,
-        mailbox: &'a Mailbox,
-        organization: OrganizationId,
-    ) -> Self {
-        Self { engine, lane, epoch, mailbox, organization, tally: Tally::new() }
-    }
-
-    /// Sends what waits, as long as the mailbox may send.
-    pub(crate) async fn run(&mut self) -> Result<(), LaneError> {
-        let failed = |error| LaneError::dynamics(&error);
-        let emails = self.engine.dynamics.waiting_to_be_sent(self.mailbox.id).await.map_err(failed)?;
-        if emails.is_empty() {
-            return Ok(());
-        }
-        let user = self.engine.user(self.mailbox).await?;
-        let waiting = emails.len();
-        for (number, email) in emails.into_iter().enumerate() {
-            if !self.engine.may_send(self.mailbox.id, MOST_A_MINUTE, MINUTE) {
-                tracing::info!(mailbox = %self.mailbox.id, backlog = waiting - number, "as much was sent as Exchange takes in a minute");
-                break;
-            }
-            let came =
-                if email.begun { self.settle(&user, &email).await } else { self.begin(&user, &email).await };
-            match came? {
-                Came::Of(outcome) => self.conclude(&email, outcome).await?,
-                Came::OfNothing => {}
-            }
-        }
-        Ok(())
-    }
-
-    async fn begin(&self, user: &UserRef, email: &Outgoing) -> Result<Came, LaneError> {
+impl Sending<'_> {
+    pub(super) async fn begin(&self, user: &UserRef, email: &Outgoing) -> Result<Came, LaneError> {
         match rule(email, self.now()) {
             Ruling::Send => self.send(user, email, false).await,
-            Ruling::Later(_) => Ok(Came::OfNothing),
-            Ruling::Never(trouble) => self.give_up(email, trouble).await,
+            Ruling::Later(until) => {
+                let trouble = Trouble::new(Class::Transient, "its user chose to send it later", "");
+                Ok(Came::Of(Outcome::Waiting { until, trouble }))
+            }
+            Ruling::Never(trouble) => self.fail(email, trouble).await,
         }
     }
 
     /// An email in Sending: an earlier run, or another node, has not come to an end with it.
-    async fn settle(&self, user: &UserRef, email: &Outgoing) -> Result<Came, LaneError> {
+    pub(super) async fn settle(&self, user: &UserRef, email: &Outgoing) -> Result<Came, LaneError> {
         let graph = |error| LaneError::graph(&error);
         let key = link(self.organization, email.record);
         let found = self.engine.graph.linked_message(user, key).await.map_err(graph)?;
@@ -115,7 +56,7 @@ impl<'a> Sending<'a> {
                     "it was submitted to Exchange, but is neither in Sent Items nor among the drafts, so that it is not known whether it left",
                     "Ask the recipient, or trace it in the Exchange admin centre. Only if it did not arrive, send it again from the email's form.",
                 );
-                self.give_up(email, trouble).await
+                self.fail(email, trouble).await
             }
         }
     }
@@ -127,7 +68,7 @@ impl<'a> Sending<'a> {
         };
         match self.draft(user, email).await {
             Ok(draft) => self.submit(user, email, &version, &draft, recovered).await,
-            Err(Undone::Message(trouble)) => self.give_up(email, trouble).await,
+            Err(Undone::Message(trouble)) => self.fail(email, trouble).await,
             Err(Undone::Lane(error)) => {
                 // Nothing was submitted: the form shall not say that it is being sent while it waits.
                 if let Err(error) = self.engine.dynamics.release(email.record).await {
@@ -183,7 +124,7 @@ impl<'a> Sending<'a> {
             Ok(()) => {}
             Err(Undone::Message(trouble)) => {
                 let _removed = self.engine.graph.purge_message(user, &draft.id).await;
-                return self.give_up(email, trouble).await;
+                return self.fail(email, trouble).await;
             }
             Err(Undone::Lane(error)) => return Err(error),
         }
@@ -196,50 +137,27 @@ impl<'a> Sending<'a> {
         self.engine.dynamics.was_sent(email.record).await.map_err(|error| LaneError::dynamics(&error))
     }
 
-    async fn give_up(&self, email: &Outgoing, trouble: Trouble) -> Result<Came, LaneError> {
-        self.engine.dynamics.was_not_sent(email.record).await.map_err(|error| LaneError::dynamics(&error))?;
+    /// It becomes Failed, and says why on its form.
+    async fn fail(&self, email: &Outgoing, trouble: Trouble) -> Result<Came, LaneError> {
+        self.give_up(email, &trouble).await?;
         Ok(Came::Of(Outcome::Failed { trouble }))
     }
 
-    async fn conclude(&mut self, email: &Outgoing, outcome: Outcome) -> Result<(), LaneError> {
-        let now = self.now();
-        let item = ItemId(email.record.to_string());
-        let known = self.engine.store.decisions(self.lane, std::slice::from_ref(&item)).await?;
-        let mut decision = known.into_iter().next().unwrap_or_else(|| Decision {
-            lane: self.lane,
-            item: item.clone(),
-            message_id: None,
-            subject: String::new(),
-            sender: self.mailbox.address.as_ref().map(ToString::to_string).unwrap_or_default(),
-            received: None,
-            first_seen: now,
-            decided: now,
-            attempts: 0,
-            in_inbox: false,
-            outcome: Outcome::Gone,
-            steps: Vec::new(),
-        });
-        decision.subject.clone_from(&email.subject);
-        decision.message_id = email.message_id.clone().or(decision.message_id);
-        decision.attempts = email.attempts + 1;
-        decision.decided = now;
-        decision.outcome = outcome;
-        let words = decision.conclusion();
-        decision.note(now, words);
-        *self.tally.entry(decision.outcome.name()).or_default() += 1;
-        self.engine.metrics.decided(&decision);
-        self.engine.observer.decided(&decision);
-        let links = match decision.outcome {
-            Outcome::Sent { record, .. } => vec![Link { lane: self.lane, item, record, at: now }],
-            _ => Vec::new(),
-        };
-        let commit = Commit { decisions: vec![decision], links, ..Commit::default() };
-        self.engine.store.commit(self.lane, self.epoch, &commit).await?;
-        Ok(())
-    }
-
-    fn now(&self) -> Timestamp {
-        self.engine.clock.now()
+    /// Sets an email to Failed. Its user reads the reason in a note on it, the owner of the mailbox in an alert; that these
+    /// can't be written keeps nothing from going on.
+    pub(super) async fn give_up(&self, email: &Outgoing, trouble: &Trouble) -> Result<(), LaneError> {
+        let dynamics = &self.engine.dynamics;
+        let text = format!("{}. {}", sentence(&trouble.what), trouble.remedy);
+        let title = "This email was not sent";
+        if let Err(error) = dynamics.note_on_email(email.record, title, text.trim_end()).await {
+            tracing::warn!(record = %email.record, %error, "the reason can't be written onto an email that was not sent");
+        }
+        let alert = format!("The email \"{}\" was not sent: {text}", email.subject);
+        if let Err(error) = dynamics.alert_mailbox(self.mailbox.id, AlertLevel::Error, alert.trim_end()).await
+        {
+            tracing::warn!(record = %email.record, %error, "the alert about an email that was not sent can't be written");
+        }
+        dynamics.was_not_sent(email.record).await.map_err(|error| LaneError::dynamics(&error))
     }
 }
 
@@ -268,4 +186,9 @@ fn undone(error: Error) -> Undone {
         return Undone::Message(Trouble::new(Class::Denied, trouble.what, remedy));
     }
     Undone::Lane(LaneError::graph(&error))
+}
+
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
