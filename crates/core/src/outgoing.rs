@@ -18,6 +18,8 @@ use crate::{
 
 /// The most recipients that Exchange takes in one mail (graph.md 3.4).
 pub const MOST_RECIPIENTS: usize = 500;
+/// How long a mail that was submitted may still look like a draft.
+pub const SETTLES: SignedDuration = SignedDuration::from_mins(2);
 /// How long a mail may be on its way through Exchange's transport before it is no longer waited for.
 pub const IN_TRANSIT: SignedDuration = SignedDuration::from_mins(10);
 
@@ -160,12 +162,15 @@ pub fn after_interruption(email: &Outgoing, found: Found, now: Timestamp) -> Nex
     match (found, email.attempts) {
         (Found::Sent, _) => Next::Settle,
         (Found::Nothing | Found::Draft, 0) => Next::Anew,
-        (Found::Draft, _) => Next::Submit,
-        (Found::Nothing, _) => {
-            let until = email.modified.unwrap_or(now).checked_add(IN_TRANSIT).unwrap_or(now);
-            if now < until { Next::Look(until) } else { Next::Unknown }
-        }
+        (Found::Draft, _) => look_until(SETTLES, email, now).map_or(Next::Submit, Next::Look),
+        (Found::Nothing, _) => look_until(IN_TRANSIT, email, now).map_or(Next::Unknown, Next::Look),
     }
+}
+
+/// The end of a time since the email was changed last, as long as it lies ahead.
+fn look_until(time: SignedDuration, email: &Outgoing, now: Timestamp) -> Option<Timestamp> {
+    let until = email.modified.unwrap_or(now).checked_add(time).unwrap_or(now);
+    (now < until).then_some(until)
 }
 
 #[cfg(test)]
@@ -226,7 +231,8 @@ mod tests {
         for (attempts, found, at, next) in [
             (0, Found::Nothing, now(), Next::Anew),
             (0, Found::Draft, now(), Next::Anew),
-            (1, Found::Draft, now(), Next::Submit),
+            (1, Found::Draft, now(), Next::Look(now() + SETTLES)),
+            (1, Found::Draft, now() + SETTLES, Next::Submit),
             (1, Found::Nothing, now(), Next::Look(long_after)),
             (1, Found::Nothing, long_after, Next::Unknown),
             (0, Found::Sent, now(), Next::Settle),

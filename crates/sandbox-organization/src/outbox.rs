@@ -1,5 +1,6 @@
 //! Users of the organization who write email: drafts that they send at once.
 
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -26,6 +27,8 @@ pub struct Written {
     pub html: String,
     /// The email that it answers.
     pub answers: Option<Uuid>,
+    /// Send Later.
+    pub not_before: Option<Timestamp>,
     /// Files: name, and content in base64.
     pub files: Vec<(String, String)>,
 }
@@ -62,6 +65,9 @@ impl Organization {
         });
         if let Some(answers) = written.answers {
             row["parentactivityid@odata.bind"] = format!("/emails({answers})").into();
+        }
+        if let Some(time) = written.not_before {
+            row["delayedemailsendtime"] = time.to_string().into();
         }
         let body = row.as_object().cloned().unwrap_or_default();
         let id = state.atomically(|state| -> Result<Uuid, Fault> {

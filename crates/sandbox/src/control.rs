@@ -9,6 +9,8 @@
 //! | `GET /emails` | every email record: the ground truth of the CRM side |
 //! | `GET /requests` | how often each side was asked |
 //! | `POST /mail` | a mail is sent: `{"from","to":[…],"cc":[…],"subject","text","messageId","inReplyTo"}` |
+//! | `POST /outbox` | a user of the organization writes: `{"from":"anna@…","to":"kim@…","subject","text","answers","notBefore","times"}`; the ids of the records |
+//! | `GET /sent` | every mail that has left a mailbox |
 //! | `POST /import?mailbox=…&folder=inbox` | the body, a raw message, is put into a mailbox |
 //! | `POST /mailboxes/state` | `{"mailbox","state"}`: normal, not-enabled, out-of-scope, unavailable, quota-exceeded |
 //! | `PUT /organization` | `{"settings":{"maxuploadfilesize":33554432},"largestRequest":50000000,"mailboxes":{"anna@…":{"processemailreceivedafter":"…"}}}`: columns of the organization's row and of mailbox records; the bytes that its web server takes; `"trustServiceAccount":true` makes the service account a System Administrator |
@@ -22,6 +24,7 @@
 //! | `POST /cursors/expire` | `{"mailbox"}`: its delta tokens are gone |
 
 mod native;
+mod outbox;
 mod windows;
 
 use std::time::Duration;
@@ -75,6 +78,8 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
             }))
         }
         (&Method::POST, "/mail") => Ok(send(sandbox, &read(&call.body)?)),
+        (&Method::POST, "/outbox") => outbox::write(sandbox, &read(&call.body)?),
+        (&Method::GET, "/sent") => Ok(outbox::sent(sandbox)),
         (&Method::POST, "/import") => import(sandbox, call),
         (&Method::POST, "/mailboxes/state") => set_state(sandbox, &read(&call.body)?),
         (&Method::PUT, "/organization") => configure(sandbox, read(&call.body)?),

@@ -261,6 +261,7 @@ impl Play {
             subject: format!("written {}", self.users.uuid()),
             html: "<p>As discussed.</p>".to_owned(),
             answers: None,
+            not_before: None,
             files,
         };
         if let Err(refused) = organization.write_email(&written) {

@@ -7,6 +7,7 @@ use hybridge_core::{
 };
 use hybridge_dynamics::{AlertLevel, Submission};
 use hybridge_graph::{Attachment, SendItem, UserRef};
+use hybridge_net::Happened;
 use hybridge_odata::Error;
 
 use super::{Came, Sending};
@@ -69,8 +70,13 @@ impl Sending<'_> {
         match self.draft(user, email).await {
             Ok(draft) => self.submit(user, email, &version, &draft, recovered).await,
             Err(Undone::Message(trouble)) => self.fail(email, trouble).await,
+            Err(Undone::PerhapsDrafted(error)) => {
+                // It stays in Sending, so that the next run looks for the draft and takes it away: two drafts of one
+                // email could both be submitted.
+                Err(error)
+            }
             Err(Undone::Lane(error)) => {
-                // Nothing was submitted: the form shall not say that it is being sent while it waits.
+                // There is no draft: the form shall not say that it is being sent while it waits.
                 if let Err(error) = self.engine.dynamics.release(email.record).await {
                     tracing::info!(record = %email.record, %error, "an email stays in Sending; the next run goes on");
                 }
@@ -89,7 +95,11 @@ impl Sending<'_> {
         };
         let files = engine.dynamics.files_of(email.record).await.map_err(dynamics)?;
         let key = link(self.organization, email.record);
-        let draft = engine.graph.create_draft(user, email, key, answers.as_ref()).await.map_err(undone)?;
+        let draft = engine.graph.create_draft(user, email, key, answers.as_ref()).await.map_err(|error| {
+            let happened = error.happened();
+            let undone = undone(error);
+            if happened == Happened::No { undone } else { undone.perhaps_drafted() }
+        })?;
         for file in &files {
             let attachment = Attachment {
                 name: &file.name,
@@ -98,8 +108,10 @@ impl Sending<'_> {
                 bytes: &file.bytes,
             };
             if let Err(error) = engine.graph.attach(user, &draft.id, &attachment).await {
-                let _removed = engine.graph.purge_message(user, &draft.id).await;
-                return Err(undone(error));
+                return Err(match engine.graph.purge_message(user, &draft.id).await {
+                    Ok(()) => undone(error),
+                    Err(error) => Undone::PerhapsDrafted(LaneError::graph(&error)),
+                });
             }
         }
         Ok(draft)
@@ -123,10 +135,12 @@ impl Sending<'_> {
         match self.engine.graph.submit(user, &draft.id).await.map_err(undone) {
             Ok(()) => {}
             Err(Undone::Message(trouble)) => {
-                let _removed = self.engine.graph.purge_message(user, &draft.id).await;
+                // Sent again by its user, it must not meet this draft.
+                let purged = self.engine.graph.purge_message(user, &draft.id).await;
+                purged.map_err(|error| LaneError::graph(&error))?;
                 return self.fail(email, trouble).await;
             }
-            Err(Undone::Lane(error)) => return Err(error),
+            Err(Undone::Lane(error) | Undone::PerhapsDrafted(error)) => return Err(error),
         }
         self.engine.sent(self.mailbox.id);
         self.was_sent(email).await?;
@@ -167,6 +181,17 @@ enum Undone {
     Message(Trouble),
     /// The mailbox, or a service, is at fault: the mail waits.
     Lane(LaneError),
+    /// Likewise, and there may be a draft.
+    PerhapsDrafted(LaneError),
+}
+
+impl Undone {
+    fn perhaps_drafted(self) -> Self {
+        match self {
+            Self::Lane(error) => Self::PerhapsDrafted(error),
+            other => other,
+        }
+    }
 }
 
 /// What Exchange says of one mail (graph.md 7.3); everything else is about the mailbox or the way to it.

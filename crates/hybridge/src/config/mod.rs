@@ -184,7 +184,7 @@ impl Default for ConnectConfig {
         Self {
             name: "Hybridge".to_owned(),
             // What the lanes of today need: to read mail, and Mail.Read beside it for change notifications (graph.md 1.8).
-            permissions: ["Mail.Read", "Mail.ReadWrite"].map(str::to_owned).to_vec(),
+            permissions: ["Mail.Read", "Mail.ReadWrite", "Mail.Send"].map(str::to_owned).to_vec(),
             directory_token: None,
             exchange_token: None,
             exchange: None,

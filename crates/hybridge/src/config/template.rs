@@ -162,7 +162,7 @@ fn connect(answers: &Answers, line: &mut impl FnMut(&str)) {
         "# name = \"Hybridge\"            # of the app registration, and of what is made in Exchange Online",
     );
     line(
-        "# permissions = [\"Mail.Read\", \"Mail.ReadWrite\"]   # in the mailboxes that take part, and in no other",
+        "# permissions = [\"Mail.Read\", \"Mail.ReadWrite\", \"Mail.Send\"]   # in the mailboxes that take part, and in no other",
     );
     line("# directory_token = { env = \"HYBRIDGE_DIRECTORY_TOKEN\" }");
     line("# exchange_token = { env = \"HYBRIDGE_EXCHANGE_TOKEN\" }");
