@@ -32,7 +32,7 @@ pub use deliver::Delivery;
 pub use emails::EmailRow;
 pub use envelope::{Envelope, Thread};
 pub use organization::{Channel, OrganizationSettings, WhoAmI};
-pub use outgoing::{InOutbox, Submission};
+pub use outgoing::{InOutbox, MOST_IN_OUTBOX, Submission};
 pub use profiles::{AlertLevel, EXCHANGE_ONLINE_HYBRID, MailboxSetup, ServerProfile};
 pub use route::Route;
 pub use trouble::{is_known_duplicate, is_request_too_large, trouble};

@@ -116,6 +116,9 @@ impl WireEmail {
     }
 }
 
+/// So many emails are seen at once by [`Dynamics::outbox`].
+pub const MOST_IN_OUTBOX: usize = 1000;
+
 /// An email that waits to be sent, whoever's it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InOutbox {
@@ -128,11 +131,12 @@ pub struct InOutbox {
 }
 
 impl Dynamics {
-    /// The emails of the whole organization in Pending Send and Sending, the oldest ones first, up to 1,000.
+    /// The emails of the whole organization in Pending Send and Sending whose time has come, the oldest ones first, up to
+    /// [`MOST_IN_OUTBOX`].
     ///
     /// # Errors
     /// When the organization can't be asked.
-    pub async fn outbox(&self) -> Result<Vec<InOutbox>> {
+    pub async fn outbox(&self, now: Timestamp) -> Result<Vec<InOutbox>> {
         #[derive(Deserialize)]
         struct Wire {
             activityid: Uuid,
@@ -142,9 +146,12 @@ impl Dynamics {
         }
         let query = Query::on("emails")
             .option("$select", "activityid,subject,_sendermailboxid_value")
-            .option("$filter", &format!("statuscode eq {PENDING_SEND} or statuscode eq {SENDING}"))
+            .option(
+                "$filter",
+                &format!("(statuscode eq {PENDING_SEND} or statuscode eq {SENDING}) and (delayedemailsendtime eq null or delayedemailsendtime le {now})"),
+            )
             .option("$orderby", "modifiedon asc")
-            .option("$top", "1000")
+            .option("$top", &MOST_IN_OUTBOX.to_string())
             .build();
         let rows = self.web_api.send(Call::get(query)).await?.page("emails")?.entries::<Wire>("email")?;
         let read = |row: Wire| InOutbox {

@@ -16,7 +16,7 @@ use hybridge_core::{
 use hybridge_dynamics::Dynamics;
 use hybridge_graph::{Graph, UserRef};
 use hybridge_net::{Chance, Clock};
-use hybridge_store::{Epoch, Health, RunEnd, Store, Subscription};
+use hybridge_store::{Epoch, Health, MailboxRow, RunEnd, Store, Subscription};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
@@ -25,7 +25,7 @@ use crate::{
     incoming::{Incoming, Tally},
     metrics::Metrics,
     observer::Observer,
-    outgoing::{Sender, Sending},
+    outgoing::Sending,
 };
 
 /// What can be chosen about the engine.
@@ -100,8 +100,8 @@ pub struct Engine {
     pub(crate) subscriptions: Mutex<BTreeMap<LaneId, Subscription>>,
     /// Which attachments the organization takes; follows its settings.
     pub(crate) attachment_rules: Mutex<Arc<AttachmentRules>>,
-    /// All mailboxes as senders, as they were last read.
-    senders: Mutex<Arc<BTreeMap<MailboxId, Sender>>>,
+    /// All mailboxes, as they were last read.
+    mailboxes: Mutex<Arc<BTreeMap<MailboxId, MailboxRow>>>,
     /// When the mailboxes sent lately.
     sent: Mutex<BTreeMap<MailboxId, VecDeque<Timestamp>>>,
 }
@@ -134,7 +134,7 @@ impl Engine {
             metrics: Metrics::new(),
             subscriptions: Mutex::default(),
             attachment_rules: Mutex::default(),
-            senders: Mutex::default(),
+            mailboxes: Mutex::default(),
             sent: Mutex::default(),
         }
     }
@@ -299,12 +299,12 @@ impl Engine {
         Ok(FoundUser::New { address: address.clone(), user })
     }
 
-    pub(crate) fn senders(&self) -> Arc<BTreeMap<MailboxId, Sender>> {
-        self.senders.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn mailboxes(&self) -> Arc<BTreeMap<MailboxId, MailboxRow>> {
+        self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(crate) fn know_senders(&self, senders: BTreeMap<MailboxId, Sender>) {
-        *self.senders.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(senders);
+    pub(crate) fn know_mailboxes(&self, mailboxes: BTreeMap<MailboxId, MailboxRow>) {
+        *self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(mailboxes);
     }
 
     pub(crate) fn attachment_rules(&self) -> Arc<AttachmentRules> {

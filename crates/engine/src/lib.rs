@@ -21,6 +21,6 @@ pub use engine::{Engine, Options, Parts, RunReport};
 pub use error::{Error, LaneError};
 pub use metrics::Metrics;
 pub use observer::{Observer, Silent};
-pub use preview::{Preview, WouldBe};
+pub use preview::{OutgoingPreview, Preview, WouldBe};
 pub use runner::{REFUSED_FACT, Runner, Stop, Wake, Waker};
 pub use setup::{ROUTE_FACT, Readiness, Setup};

@@ -7,6 +7,7 @@ use hybridge_core::{
     eligibility::Mailbox,
     lane::{LaneId, LaneKind},
     message::MessageHeader,
+    outgoing::{Outgoing, Ruling, rule},
     trouble::Trouble,
     verdict::{ReasonCode, Verdict},
 };
@@ -38,7 +39,30 @@ pub enum WouldBe {
     Troubled(Trouble),
 }
 
+/// An email that waits to be sent, and what would become of it.
+#[derive(Debug, Clone)]
+pub struct OutgoingPreview {
+    /// The email.
+    pub email: Outgoing,
+    /// What would become of it; `None` where an earlier run was interrupted, and it must first be looked whether it left.
+    pub ruling: Option<Ruling>,
+}
+
 impl Engine {
+    /// Reads what waits to be sent from a mailbox, and sends and stores nothing.
+    ///
+    /// # Errors
+    /// When the organization can't be asked.
+    pub async fn preview_outgoing(&self, mailbox: &Mailbox) -> Result<Vec<OutgoingPreview>, LaneError> {
+        let emails = self.dynamics.waiting_to_be_sent(mailbox.id).await;
+        let now = self.clock.now();
+        let foretell = |email: Outgoing| {
+            let ruling = (!email.begun).then(|| rule(&email, now));
+            OutgoingPreview { email, ruling }
+        };
+        Ok(emails.map_err(|error| LaneError::dynamics(&error))?.into_iter().map(foretell).collect())
+    }
+
     /// Reads a mailbox's new messages and asks the organization about them, but delivers and stores
     /// nothing.
     ///

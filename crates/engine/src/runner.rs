@@ -11,7 +11,7 @@ use std::{
 
 use hybridge_core::{
     eligibility::Mailbox,
-    lane::{LaneId, LaneKind},
+    lane::LaneId,
     trouble::{Class, Trouble},
 };
 use hybridge_store::RunEnd;
@@ -292,12 +292,8 @@ impl Runner {
         };
         let stated = self.refused.as_ref().map(|trouble| format!("{}\n{}", trouble.what, trouble.remedy));
         self.engine.store.put_fact(REFUSED_FACT, stated.as_deref()).await?;
-        let of = |kind: LaneKind| {
-            move |mailbox: Mailbox| (LaneId { mailbox: mailbox.id, kind }, Arc::new(mailbox))
-        };
-        let incoming = setup.eligible.into_iter().map(of(LaneKind::IncomingEmail));
-        let outgoing = setup.senders.into_iter().map(of(LaneKind::OutgoingEmail));
-        let lanes: BTreeMap<LaneId, Arc<Mailbox>> = incoming.chain(outgoing).collect();
+        let lanes: BTreeMap<LaneId, Arc<Mailbox>> =
+            setup.lanes().map(|(lane, mailbox)| (lane, Arc::new(mailbox.clone()))).collect();
         let gone: Vec<LaneId> = self.due.keys().filter(|lane| !lanes.contains_key(lane)).copied().collect();
         for lane in gone {
             if let Some(due) = self.due.remove(&lane) {

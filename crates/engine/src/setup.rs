@@ -5,12 +5,13 @@ use std::sync::{Arc, PoisonError};
 
 use hybridge_core::{
     eligibility::{Mailbox, judge, judge_outgoing},
+    lane::{LaneId, LaneKind},
     trouble::{Class, Trouble},
 };
 use hybridge_dynamics::{Channel, OrganizationSettings};
 use hybridge_store::{Installation, MailboxRow};
 
-use crate::{engine::Engine, error::Error, outgoing::Sender};
+use crate::{engine::Engine, error::Error};
 
 /// What the organization's configuration says.
 #[derive(Debug, Clone)]
@@ -36,12 +37,19 @@ pub enum Readiness {
 
 impl Setup {
     fn of(settings: OrganizationSettings, rows: Vec<MailboxRow>) -> Self {
-        let senders = rows.iter().map(|row| &row.mailbox);
-        let senders =
-            senders.filter(|mailbox| judge_outgoing(mailbox, settings.approval).is_ok()).cloned().collect();
+        let senders = rows.iter().filter(|row| row.does_not_send.is_none());
+        let senders = senders.map(|row| row.mailbox.clone()).collect();
         let (taking_part, others): (Vec<MailboxRow>, Vec<MailboxRow>) =
             rows.into_iter().partition(|row| row.ineligible.is_none());
         Self { settings, eligible: taking_part.into_iter().map(|row| row.mailbox).collect(), others, senders }
+    }
+
+    /// The lanes that have work, with their mailboxes.
+    pub fn lanes(&self) -> impl Iterator<Item = (LaneId, &Mailbox)> {
+        let of = |kind: LaneKind| move |mailbox: &'_ Mailbox| LaneId { mailbox: mailbox.id, kind };
+        let (receives, sends) = (of(LaneKind::IncomingEmail), of(LaneKind::OutgoingEmail));
+        let incoming = self.eligible.iter().map(move |mailbox| (receives(mailbox), mailbox));
+        incoming.chain(self.senders.iter().map(move |mailbox| (sends(mailbox), mailbox)))
     }
 
     /// Whether Hybridge may work: the organization must have handed its email to an external synchroniser,
@@ -74,12 +82,7 @@ impl Engine {
         self.store.bind(&Installation { organization: settings.id, tenant: self.tenant }).await?;
         *self.attachment_rules.lock().unwrap_or_else(PoisonError::into_inner) =
             Arc::new(settings.attachments.clone());
-        let sender = |row: &MailboxRow| Sender {
-            name: row.mailbox.name.clone(),
-            address: row.mailbox.address.as_ref().map(ToString::to_string).unwrap_or_default(),
-            ineligible: judge_outgoing(&row.mailbox, settings.approval).err(),
-        };
-        self.know_senders(rows.iter().map(|row| (row.mailbox.id, sender(row))).collect());
+        self.know_mailboxes(rows.iter().map(|row| (row.mailbox.id, row.clone())).collect());
         self.store.put_mailboxes(&rows).await?;
         self.load_subscriptions().await?;
         Ok(Setup::of(settings, rows))
@@ -103,7 +106,8 @@ impl Engine {
             .into_iter()
             .map(|mailbox| {
                 let ineligible = judge(&mailbox, settings.approval).err();
-                MailboxRow { mailbox, ineligible, read }
+                let does_not_send = judge_outgoing(&mailbox, settings.approval).err();
+                MailboxRow { mailbox, ineligible, does_not_send, read }
             })
             .collect();
         Ok((settings, rows))

@@ -6,13 +6,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::Output;
 
-/// A bar over mailboxes.
+/// A bar over lanes.
 #[derive(Debug, Clone)]
 pub(crate) struct Bars(ProgressBar);
 
 impl Bars {
-    pub(crate) fn over_mailboxes(count: usize, output: Output) -> Self {
-        Self(bar(count as u64, "mailboxes", output))
+    pub(crate) fn over_lanes(count: usize, output: Output) -> Self {
+        Self(bar(count as u64, "lanes", output))
     }
 
     pub(crate) fn one_done(&self) {

@@ -9,7 +9,7 @@
 //! | `GET /emails` | every email record: the ground truth of the CRM side |
 //! | `GET /requests` | how often each side was asked |
 //! | `POST /mail` | a mail is sent: `{"from","to":[…],"cc":[…],"subject","text","messageId","inReplyTo"}` |
-//! | `POST /outbox` | a user of the organization writes: `{"from":"anna@…","to":"kim@…","subject","text","answers","notBefore","times"}`; the ids of the records |
+//! | `POST /outbox` | a user of the organization writes: `{"from":"anna@…","to":"kim@…","subject","text","answers","notBefore","times"}` (`to` a contact; `answers` the id of a record); the ids of the records |
 //! | `GET /sent` | every mail that has left a mailbox |
 //! | `POST /import?mailbox=…&folder=inbox` | the body, a raw message, is put into a mailbox |
 //! | `POST /mailboxes/state` | `{"mailbox","state"}`: normal, not-enabled, out-of-scope, unavailable, quota-exceeded |

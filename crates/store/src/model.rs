@@ -30,6 +30,9 @@ pub struct MailboxRow {
     pub mailbox: Mailbox,
     /// Why it takes no part in incoming email, if so.
     pub ineligible: Option<Ineligible>,
+    /// Why it takes no part in outgoing email, if so.
+    #[serde(default)]
+    pub does_not_send: Option<Ineligible>,
     /// When it was read.
     pub read: Timestamp,
 }

@@ -18,10 +18,8 @@ use hybridge_core::{
     trouble::{Class, Trouble},
 };
 use hybridge_graph::UserRef;
-use hybridge_store::{Commit, Epoch, Link, Search};
+use hybridge_store::{Commit, Epoch, Link};
 use jiff::{SignedDuration, Timestamp};
-
-pub(crate) use held_back::Sender;
 
 use crate::{engine::Engine, error::LaneError, incoming::Tally};
 
@@ -113,19 +111,7 @@ impl<'a> Sending<'a> {
         let items: Vec<ItemId> = emails.iter().map(|email| item(email.record)).collect();
         let known = self.engine.store.decisions(self.lane, &items).await?;
         self.known = known.into_iter().map(|decision| (decision.item.clone(), decision)).collect();
-        let now = self.now();
-        let mut gone = Vec::new();
-        for mut decision in
-            self.engine.store.search(&Search::Outcome("waiting".to_owned(), Some(self.lane))).await?
-        {
-            if !items.contains(&decision.item) {
-                decision.outcome = Outcome::TakenBack;
-                decision.decided = now;
-                let words = decision.conclusion();
-                decision.note(now, words);
-                gone.push(decision);
-            }
-        }
+        let gone = held_back::taken_back(self.engine.store.as_ref(), self.lane, &items, self.now()).await?;
         if !gone.is_empty() {
             let commit = Commit { decisions: gone, ..Commit::default() };
             self.engine.store.commit(self.lane, self.epoch, &commit).await?;

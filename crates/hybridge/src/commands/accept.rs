@@ -91,7 +91,7 @@ async fn mailbox(config: &Config, args: &AcceptArgs) -> Result<Mailbox> {
     let store = wiring::open_for_trial(config).await?;
     let engine = wiring::engine(config, store, Arc::new(Silent)).await?;
     let named: Vec<String> = args.mailbox.iter().cloned().collect();
-    let found = chosen(engine.survey().await?, &named)?.into_iter().next();
+    let found = chosen(engine.survey().await?, &named)?.eligible.into_iter().next();
     found.ok_or_else(|| {
         Failure::new(Exit::Configuration, "no mailbox takes part, so that nothing can be tried")
             .help("`hybridge status --all` says why each one does not.")

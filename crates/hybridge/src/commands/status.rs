@@ -1,10 +1,15 @@
 //! `hybridge status`: how the mailboxes fare, what is wrong and what to do.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use hybridge_core::lane::{LaneId, LaneKind};
+use hybridge_core::{
+    decision::Outcome,
+    eligibility::Ineligible,
+    lane::{LaneId, LaneKind},
+    trouble::Trouble,
+};
 use hybridge_engine::REFUSED_FACT;
-use hybridge_store::{Lane, MailboxRow, Store, Tally};
+use hybridge_store::{Lane, MailboxRow, Search, Store, Tally};
 use serde_json::{Value, json};
 
 use crate::{
@@ -29,64 +34,137 @@ pub(crate) async fn status(config: &Path, all: bool, output: Output) -> Result<E
 
 struct Picture {
     refused: Option<String>,
-    tally: Tally,
+    incoming: Tally,
+    outgoing: Tally,
     mailboxes: Vec<Mailbox>,
+    waits: Vec<Waits>,
 }
 
 struct Mailbox {
     row: MailboxRow,
+    incoming: Side,
+    outgoing: Side,
+}
+
+/// One direction of a mailbox's email.
+struct Side {
+    ineligible: Option<Ineligible>,
     lane: Option<Lane>,
-    waiting: u64,
-    failed: u64,
+    tally: Tally,
+}
+
+/// Emails that wait to be sent for one reason.
+struct Waits {
+    what: String,
+    remedy: String,
+    emails: u64,
+}
+
+impl Side {
+    fn trouble(&self) -> Option<&Trouble> {
+        self.lane.as_ref().filter(|_| self.ineligible.is_none())?.health.trouble.as_ref()
+    }
+
+    fn count(&self, outcome: &str) -> u64 {
+        self.tally.get(outcome).copied().unwrap_or(0)
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "why_not": self.ineligible.map(Ineligible::words),
+            "health": self.lane.as_ref().map(|lane| &lane.health),
+            "messages": self.tally,
+        })
+    }
 }
 
 impl Mailbox {
+    fn sides(&self) -> [(&'static str, &Side); 2] {
+        [("incoming", &self.incoming), ("outgoing", &self.outgoing)]
+    }
+
     fn in_trouble(&self) -> bool {
-        self.row.ineligible.is_none() && self.lane.as_ref().is_some_and(|lane| lane.health.trouble.is_some())
+        self.sides().iter().any(|(_, side)| side.trouble().is_some())
+    }
+
+    fn takes_part(&self) -> bool {
+        self.sides().iter().any(|(_, side)| side.ineligible.is_none())
+    }
+
+    fn failed(&self) -> u64 {
+        self.incoming.count("failed") + self.outgoing.count("failed")
     }
 
     fn state(&self) -> &'static str {
-        match (&self.row.ineligible, &self.lane) {
-            (Some(_), _) => "takes no part",
-            (None, None) => "not read yet",
-            (None, Some(lane)) if lane.health.trouble.is_some() => "in trouble",
-            (None, Some(lane)) if lane.health.caught_up => "in step",
-            (None, Some(_)) => "catching up",
+        let (incoming, outgoing) = (&self.incoming, &self.outgoing);
+        let caught_up = |lane: &Lane| lane.health.caught_up;
+        if !self.takes_part() {
+            "takes no part"
+        } else if self.in_trouble() {
+            "in trouble"
+        } else if incoming.ineligible.is_some() {
+            if outgoing.lane.is_some() { "in step" } else { "not read yet" }
+        } else if incoming.lane.as_ref().is_some_and(caught_up) {
+            "in step"
+        } else if incoming.lane.is_some() {
+            "catching up"
+        } else {
+            "not read yet"
         }
     }
 }
 
 impl Picture {
     async fn take(store: &dyn Store) -> Result<Self> {
-        let lanes = store.lanes().await?;
+        let lanes: BTreeMap<LaneId, Lane> =
+            store.lanes().await?.into_iter().map(|lane| (lane.id, lane)).collect();
+        let (mut incoming, mut outgoing) = (Tally::new(), Tally::new());
+        let mut tallies = BTreeMap::new();
+        for id in lanes.keys() {
+            let tally = store.tally(Some(*id)).await?;
+            let whole = match id.kind {
+                LaneKind::IncomingEmail => &mut incoming,
+                LaneKind::OutgoingEmail => &mut outgoing,
+            };
+            for (outcome, count) in &tally {
+                *whole.entry(outcome.clone()).or_default() += count;
+            }
+            tallies.insert(*id, tally);
+        }
         let mut mailboxes = Vec::new();
         for row in store.mailboxes().await? {
-            let id = LaneId { mailbox: row.mailbox.id, kind: LaneKind::IncomingEmail };
-            let tally = store.tally(Some(id)).await?;
-            let count = |name: &str| tally.get(name).copied().unwrap_or(0);
-            let lane = lanes.iter().find(|lane| lane.id == id).cloned();
-            mailboxes.push(Mailbox { row, lane, waiting: count("waiting"), failed: count("failed") });
+            let side = |kind: LaneKind, ineligible: Option<Ineligible>| {
+                let id = LaneId { mailbox: row.mailbox.id, kind };
+                let tally = tallies.get(&id).cloned().unwrap_or_default();
+                Side { ineligible, lane: lanes.get(&id).cloned(), tally }
+            };
+            let incoming = side(LaneKind::IncomingEmail, row.ineligible);
+            let outgoing = side(LaneKind::OutgoingEmail, row.does_not_send);
+            mailboxes.push(Mailbox { row, incoming, outgoing });
         }
         // Those that need somebody come first.
-        mailboxes.sort_by_key(|mailbox| {
-            (!mailbox.in_trouble(), mailbox.failed == 0, mailbox.row.ineligible.is_some())
-        });
-        Ok(Self { refused: store.fact(REFUSED_FACT).await?, tally: store.tally(None).await?, mailboxes })
+        mailboxes
+            .sort_by_key(|mailbox| (!mailbox.in_trouble(), mailbox.failed() == 0, !mailbox.takes_part()));
+        let waits = if outgoing.contains_key("waiting") { waits(store).await? } else { Vec::new() };
+        Ok(Self { refused: store.fact(REFUSED_FACT).await?, incoming, outgoing, mailboxes, waits })
     }
 
     fn json(&self) -> Value {
         json!({
             "refused": self.refused,
-            "messages": self.tally,
+            "messages": self.incoming,
+            "outgoing": self.outgoing,
+            "waits_to_be_sent": self.waits.iter().map(|waits| json!({
+                "emails": waits.emails, "because": waits.what, "remedy": waits.remedy,
+            })).collect::<Vec<_>>(),
             "mailboxes": self.mailboxes.iter().map(|mailbox| json!({
                 "id": mailbox.row.mailbox.id,
                 "name": mailbox.row.mailbox.name,
                 "address": mailbox.row.mailbox.address,
                 "state": mailbox.state(),
-                "why_not": mailbox.row.ineligible.map(hybridge_core::eligibility::Ineligible::words),
-                "health": mailbox.lane.as_ref().map(|lane| &lane.health),
-                "waiting": mailbox.waiting,
-                "failed": mailbox.failed,
+                "why_not": mailbox.incoming.ineligible.filter(|_| !mailbox.takes_part()).map(Ineligible::words),
+                "incoming": mailbox.incoming.json(),
+                "outgoing": mailbox.outgoing.json(),
             })).collect::<Vec<_>>(),
         })
     }
@@ -109,23 +187,55 @@ impl Picture {
             count("not read yet"),
             count("takes no part"),
         ));
-        let messages: Vec<String> =
-            self.tally.iter().map(|(name, count)| format!("{count} {name}")).collect();
-        lines.push(format!(
-            "Messages: {}",
-            if messages.is_empty() { "none yet".to_owned() } else { messages.join(", ") }
-        ));
-        let shown = self.mailboxes.iter().filter(|mailbox| all || mailbox.in_trouble() || mailbox.failed > 0);
+        lines.push(format!("Incoming email: {}", counted(&self.incoming)));
+        lines.push(format!("Outgoing email: {}", counted(&self.outgoing)));
+        for waits in &self.waits {
+            lines.push(format!(
+                "  {} to be sent: {}",
+                plural(waits.emails, "email waits", "emails wait"),
+                waits.what
+            ));
+            if !waits.remedy.is_empty() {
+                lines.push(format!("    What to do: {}", waits.remedy));
+            }
+        }
+        let shown =
+            self.mailboxes.iter().filter(|mailbox| all || mailbox.in_trouble() || mailbox.failed() > 0);
         for mailbox in shown {
             lines.push(String::new());
             lines.extend(describe(mailbox));
         }
         if !all && self.mailboxes.len() > count("in trouble") {
             lines.push(String::new());
-            lines.push("`hybridge status --all` lists every mailbox; `hybridge explain <message>` tells why a message was or was not tracked.".to_owned());
+            lines.push("`hybridge status --all` lists every mailbox; `hybridge explain <message>` tells why a message was or was not tracked or sent.".to_owned());
         }
         lines
     }
+}
+
+fn counted(tally: &Tally) -> String {
+    let counts: Vec<String> = tally.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if counts.is_empty() { "none yet".to_owned() } else { counts.join(", ") }
+}
+
+fn plural(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
+/// What the emails that are not sent wait for, the most frequent reason first.
+async fn waits(store: &dyn Store) -> Result<Vec<Waits>> {
+    let mut reasons: BTreeMap<(String, String), u64> = BTreeMap::new();
+    for decision in store.search(&Search::Outcome("waiting".to_owned(), None)).await? {
+        if let (LaneKind::OutgoingEmail, Outcome::Waiting { trouble, .. }) =
+            (decision.lane.kind, decision.outcome)
+        {
+            *reasons.entry((trouble.what, trouble.remedy)).or_default() += 1;
+        }
+    }
+    let mut waits: Vec<Waits> =
+        reasons.into_iter().map(|((what, remedy), emails)| Waits { what, remedy, emails }).collect();
+    waits.sort_by_key(|waits| std::cmp::Reverse(waits.emails));
+    Ok(waits)
 }
 
 fn describe(mailbox: &Mailbox) -> Vec<String> {
@@ -136,15 +246,24 @@ fn describe(mailbox: &Mailbox) -> Vec<String> {
         column(&address, 34),
         mailbox.state()
     )];
-    if let Some(reason) = mailbox.row.ineligible {
-        lines.push(format!("  {}", reason.words()));
+    for (direction, side) in mailbox.sides() {
+        lines.extend(describe_side(direction, side));
     }
-    let Some(lane) = &mailbox.lane else { return lines };
+    lines
+}
+
+fn describe_side(direction: &str, side: &Side) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(reason) = side.ineligible {
+        lines.push(format!("  {direction}: off, {}", reason.words()));
+        return lines;
+    }
+    let Some(lane) = &side.lane else { return lines };
     if let Some(at) = lane.health.last_succeeded {
-        lines.push(format!("  last read to the end {}", local(at)));
+        lines.push(format!("  {direction}: last run to the end {}", local(at)));
     }
     if let Some(trouble) = &lane.health.trouble {
-        lines.push(format!("  {} ({} times in a row)", trouble.what, lane.health.failures));
+        lines.push(format!("  {direction}: {} ({} times in a row)", trouble.what, lane.health.failures));
         if !trouble.remedy.is_empty() {
             lines.push(format!("  What to do: {}", trouble.remedy));
         }
@@ -155,11 +274,9 @@ fn describe(mailbox: &Mailbox) -> Vec<String> {
             lines.push(format!("  request id for a support case: {request}"));
         }
     }
-    if mailbox.waiting + mailbox.failed > 0 {
-        lines.push(format!(
-            "  {} messages wait for another attempt, {} have failed",
-            mailbox.waiting, mailbox.failed
-        ));
+    let (waiting, failed) = (side.count("waiting"), side.count("failed"));
+    if waiting + failed > 0 {
+        lines.push(format!("  {direction}: {waiting} messages wait, {failed} have failed"));
     }
     lines
 }

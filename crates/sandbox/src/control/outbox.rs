@@ -44,8 +44,7 @@ pub(super) fn write(sandbox: &Sandbox, new: &NewEmail) -> Answer {
         .ok_or_else(|| unknown("contact", &new.to))?;
     let mut written = Vec::new();
     for number in 1..=new.times {
-        let subject =
-            if new.times == 1 { new.subject.clone() } else { format!("{} {number}", new.subject) };
+        let subject = if new.times == 1 { new.subject.clone() } else { format!("{} {number}", new.subject) };
         let email = Written {
             user,
             to: vec![("contact", contact)],

@@ -55,6 +55,7 @@ pub(crate) fn mailbox(number: u128, name: &str) -> MailboxRow {
             sends: true,
         },
         ineligible: None,
+        does_not_send: None,
         read: at(0),
     }
 }
