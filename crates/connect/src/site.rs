@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use hybridge_core::{eligibility::judge, trouble::Trouble};
+use hybridge_core::{
+    eligibility::{judge, judge_outgoing},
+    trouble::Trouble,
+};
 use hybridge_dynamics::Dynamics;
 use hybridge_graph::Graph;
 use hybridge_identity::Credential;
@@ -215,14 +218,16 @@ impl Site {
         (self.parts.as_application)(client_id, credential)
     }
 
-    /// The addresses of the mailboxes that take part, in order.
+    /// The addresses of the mailboxes that take part in either direction, in order.
     pub(crate) async fn mailboxes(&self) -> Result<Vec<String>, Obstacle> {
         let failed = |error| Obstacle::Trouble(hybridge_dynamics::trouble(&error));
         let settings = self.organization_admin().settings().await.map_err(failed)?;
         let mailboxes = self.organization_admin().mailboxes().await.map_err(failed)?;
         let mut addresses: Vec<String> = mailboxes
             .iter()
-            .filter_map(|mailbox| judge(mailbox, settings.approval).ok())
+            .filter_map(|mailbox| {
+                judge(mailbox, settings.approval).or(judge_outgoing(mailbox, settings.approval)).ok()
+            })
             .map(|address| address.as_str().to_lowercase())
             .collect();
         addresses.sort();

@@ -42,7 +42,7 @@ impl InProcess {
         if request.body.is_empty() {
             return;
         }
-        let path = path.split_once('/').map_or(path, |(_version, path)| path);
+        let Some(path) = path.strip_prefix("v1.0/") else { return };
         let sent = Sent {
             method: request.method.to_string(),
             path: path.to_owned(),

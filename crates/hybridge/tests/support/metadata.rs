@@ -11,22 +11,39 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/graph/v
 /// The schemas of what Hybridge sends; without the file nothing is known and everything passes.
 #[derive(Debug)]
 pub(crate) struct Metadata {
-    subscription: Option<Validator>,
+    known: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    subscription: Validator,
+    message: Validator,
+    file: Validator,
+    upload: Validator,
 }
 
 impl Metadata {
     pub(crate) fn at_hand() -> Self {
         let schema: Option<Value> =
             std::fs::read_to_string(FILE).ok().map(|text| serde_json::from_str(&text).unwrap());
-        let subscription = schema.map(|schema| {
-            let root = json!({ "$ref": "#/$defs/microsoft.graph.subscription", "$defs": schema["$defs"] });
-            jsonschema::validator_for(&root).unwrap()
+        let known = schema.map(|schema| {
+            let validator = |name: &str| {
+                let name = format!("#/$defs/microsoft.graph.{name}");
+                let root = json!({ "$ref": name, "$defs": schema["$defs"] });
+                jsonschema::validator_for(&root).unwrap()
+            };
+            Known {
+                subscription: validator("subscription"),
+                message: validator("message"),
+                file: validator("fileAttachment"),
+                upload: validator("attachmentItem"),
+            }
         });
-        Self { subscription }
+        Self { known }
     }
 
     pub(crate) fn is_known(&self) -> bool {
-        self.subscription.is_some()
+        self.known.is_some()
     }
 
     /// How many payloads were in what was sent; each fits its type.
@@ -36,17 +53,24 @@ impl Metadata {
     }
 
     fn check_body(&self, method: &str, path: &str, body: &Value) -> usize {
-        match path.split(['/', '?']).next().unwrap() {
-            "$batch" => self.check_batch(body),
-            "subscriptions" => {
-                let Some(validator) = &self.subscription else { return 0 };
-                let errors: Vec<String> =
-                    validator.iter_errors(body).map(|error| error.to_string()).collect();
-                assert!(errors.is_empty(), "{method} {path} {body:#}: {errors:#?}");
-                1
+        let path = path.split('?').next().unwrap();
+        if path == "$batch" {
+            return self.check_batch(body);
+        }
+        let Some(known) = &self.known else { return 0 };
+        let segments: Vec<&str> = path.split('/').collect();
+        let (validator, body) = match *segments.as_slice() {
+            ["subscriptions", ..] => (&known.subscription, body),
+            ["users", _, "messages"] => (&known.message, body),
+            ["users", _, "messages", _, "attachments"] => (&known.file, body),
+            ["users", _, "messages", _, "attachments", "createUploadSession"] => {
+                (&known.upload, &body["AttachmentItem"])
             }
             _ => panic!("{method} {path} is sent with a body that nobody checks: add its type here"),
-        }
+        };
+        let errors: Vec<String> = validator.iter_errors(body).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{method} {path} {body:#}: {errors:#?}");
+        1
     }
 
     /// The metadata has no type for batches: their form is that of the documentation (graph.md 7.1).
