@@ -384,6 +384,8 @@ impl Play {
             tenant: TenantId(app.tenant_id),
             options: Options {
                 lanes_at_once: 4,
+                // Simulated hours pass; every few seconds would be most of what is simulated.
+                outbox: Duration::from_secs(45),
                 page_size: self.swarm.page_size,
                 notification_url,
                 ..Options::default()
