@@ -9,6 +9,7 @@ use crate::{
     ids::{ItemId, RecordId},
     lane::LaneId,
     message::InternetMessageId,
+    rules::Ruling,
     trouble::Trouble,
     verdict::ReasonCode,
 };
@@ -37,6 +38,11 @@ pub enum Outcome {
     Filtered {
         /// Why.
         reason: ReasonCode,
+    },
+    /// A rule of the administrator keeps it out.
+    Ruled {
+        /// Which, and why.
+        ruling: Ruling,
     },
     /// It was not put before the organization.
     Skipped {
@@ -77,6 +83,7 @@ impl Outcome {
             Self::Promoted { .. } => "promoted",
             Self::Duplicate { .. } => "duplicate",
             Self::Filtered { .. } => "filtered",
+            Self::Ruled { .. } => "ruled",
             Self::Skipped { .. } => "skipped",
             Self::Waiting { .. } => "waiting",
             Self::Failed { .. } => "failed",
@@ -99,6 +106,7 @@ impl Outcome {
     pub fn why(&self) -> String {
         match self {
             Self::Promoted { reason, .. } | Self::Filtered { reason } => reason.words(),
+            Self::Ruled { ruling } => ruling.words(),
             Self::Skipped { reason } => reason.words().to_owned(),
             Self::Duplicate { .. } => "another recipient's copy is the record".to_owned(),
             Self::Waiting { trouble, .. } | Self::Failed { trouble } => trouble.what.clone(),
@@ -109,7 +117,14 @@ impl Outcome {
     /// Whether a message that comes back into the Inbox is looked at again: everything but what has led
     /// to a record, as moving a message out and in is how users ask for another look.
     pub fn reconsidered_on_return(&self) -> bool {
-        matches!(self, Self::Filtered { .. } | Self::Skipped { .. } | Self::Failed { .. } | Self::Gone)
+        matches!(
+            self,
+            Self::Filtered { .. }
+                | Self::Ruled { .. }
+                | Self::Skipped { .. }
+                | Self::Failed { .. }
+                | Self::Gone
+        )
     }
 }
 
@@ -203,6 +218,7 @@ impl Decision {
             Outcome::Filtered { reason } => {
                 format!("Not tracked: the organization answered that {}.", reason.words())
             }
+            Outcome::Ruled { ruling } => format!("Not tracked: {}.", ruling.words()),
             Outcome::Skipped { reason } => format!("Not looked at further: {}.", reason.words()),
             Outcome::Waiting { until, trouble } => {
                 format!("Waits for another attempt, not before {until}. Last trouble: {}.", trouble.what)
@@ -234,6 +250,7 @@ impl Decision {
     pub fn remedy(&self) -> Option<String> {
         match &self.outcome {
             Outcome::Filtered { reason } => reason.remedy().map(str::to_owned),
+            Outcome::Ruled { ruling } => Some(ruling.remedy()),
             Outcome::Skipped { reason } => reason.remedy().map(str::to_owned),
             Outcome::Waiting { trouble, .. } | Outcome::Failed { trouble } => {
                 (!trouble.remedy.is_empty()).then(|| trouble.remedy.clone())

@@ -9,6 +9,7 @@
 //! | Which mailboxes take part? | [`eligibility`] |
 //! | Which messages are candidates for promotion? | [`candidate`] |
 //! | What is the identity of a message without a Message-Id? | [`message`] |
+//! | What do the administrator's rules keep out? | [`rules`] |
 //! | What did the organization answer, in words? | [`verdict`] |
 //! | Which road does an attachment take? | [`attachment`] |
 //! | What was concluded about a message? | [`decision`] |
@@ -26,5 +27,6 @@ pub mod lane;
 pub mod message;
 pub mod outgoing;
 pub mod retry;
+pub mod rules;
 pub mod trouble;
 pub mod verdict;

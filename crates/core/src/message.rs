@@ -73,6 +73,55 @@ pub enum Importance {
     High,
 }
 
+/// How private its sender marked a message (`PidTagSensitivity`, the header `Sensitivity` of RFC 2156).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sensitivity {
+    /// 0: not marked.
+    #[default]
+    Normal,
+    /// 1.
+    Personal,
+    /// 2.
+    Private,
+    /// 3: company confidential.
+    Confidential,
+}
+
+impl Sensitivity {
+    /// From the number of the MAPI property; what is unknown is not marked.
+    pub fn from_code(code: i64) -> Self {
+        match code {
+            1 => Self::Personal,
+            2 => Self::Private,
+            3 => Self::Confidential,
+            _ => Self::Normal,
+        }
+    }
+
+    /// From the header field: `Personal`, `Private`, `Company-Confidential`.
+    pub fn from_header(value: &str) -> Self {
+        let letters: String = value.chars().filter(char::is_ascii_alphabetic).collect();
+        match letters.to_ascii_lowercase().as_str() {
+            "personal" => Self::Personal,
+            "private" => Self::Private,
+            "companyconfidential" | "confidential" => Self::Confidential,
+            _ => Self::Normal,
+        }
+    }
+}
+
+impl fmt::Display for Sensitivity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Normal => "normal",
+            Self::Personal => "personal",
+            Self::Private => "private",
+            Self::Confidential => "confidential",
+        })
+    }
+}
+
 /// The kinds of item that lie in mail folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum MessageKind {
@@ -108,6 +157,12 @@ pub struct MessageHeader {
     pub sent: Option<Timestamp>,
     /// Its importance.
     pub importance: Importance,
+    /// How private its sender marked it.
+    #[serde(default)]
+    pub sensitivity: Sensitivity,
+    /// Whether a mail rule forwarded it by itself (`PidTagAutoForwarded`).
+    #[serde(default)]
+    pub auto_forwarded: bool,
     /// Whether it is an unsent draft.
     pub is_draft: bool,
     /// Graph's conversation id: messages that share it belong to one thread. May be empty.
@@ -160,6 +215,8 @@ pub(crate) mod tests {
             received: "2026-11-01T10:00:00Z".parse().unwrap(),
             sent: Some("2026-11-01T09:59:58Z".parse().unwrap()),
             importance: Importance::Normal,
+            sensitivity: Sensitivity::Normal,
+            auto_forwarded: false,
             is_draft: false,
             conversation: "c1".into(),
             conversation_index: "AQHb".into(),
@@ -191,6 +248,20 @@ pub(crate) mod tests {
         assert_eq!(InternetMessageId::new(&long), None);
         assert_eq!(InternetMessageId::new("  "), None);
         assert_eq!(InternetMessageId::new(" <a@b> ").unwrap().as_str(), "<a@b>");
+    }
+
+    #[test]
+    fn sensitivity_is_read_from_property_and_header() {
+        for (code, header, expected) in [
+            (0, "", Sensitivity::Normal),
+            (1, "personal", Sensitivity::Personal),
+            (2, " Private ", Sensitivity::Private),
+            (3, "Company-Confidential", Sensitivity::Confidential),
+            (9, "Secret", Sensitivity::Normal),
+        ] {
+            assert_eq!(Sensitivity::from_code(code), expected);
+            assert_eq!(Sensitivity::from_header(header), expected, "{header}");
+        }
     }
 
     #[test]

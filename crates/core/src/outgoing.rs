@@ -92,9 +92,9 @@ impl Outgoing {
 
 /// What is to be done with an email in Pending Send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ruling {
+pub enum Departure {
     /// Send it.
-    Send,
+    Now,
     /// Its time has not come.
     Later(Timestamp),
     /// It can't be sent as it is: it becomes Failed, with this reason.
@@ -102,11 +102,11 @@ pub enum Ruling {
 }
 
 /// Whether an email can be sent now.
-pub fn rule(email: &Outgoing, now: Timestamp) -> Ruling {
+pub fn departure(email: &Outgoing, now: Timestamp) -> Departure {
     if let Some(time) = email.not_before.filter(|time| *time > now) {
-        return Ruling::Later(time);
+        return Departure::Later(time);
     }
-    let never = |what: String, remedy: &str| Ruling::Never(Trouble::new(Class::Denied, what, remedy));
+    let never = |what: String, remedy: &str| Departure::Never(Trouble::new(Class::Denied, what, remedy));
     let count = email.recipients().count();
     if count == 0 {
         return never("it has no recipient".to_owned(), "Add a recipient and send it again.");
@@ -123,10 +123,10 @@ pub fn rule(email: &Outgoing, now: Timestamp) -> Ruling {
             "Enter the address on the record (of a contact only the first one counts) and send it again.",
         );
     }
-    Ruling::Send
+    Departure::Now
 }
 
-/// The link by which the draft of a record is found again: a UUIDv5 of organization and record.
+/// The link by which the draft of a record is found again: a `UUIDv5` of organization and record.
 pub fn link(organization: OrganizationId, record: RecordId) -> Uuid {
     Uuid::new_v5(&organization.0, format!("sent/{record}").as_bytes())
 }
@@ -206,19 +206,19 @@ mod tests {
 
     #[test]
     fn s3_2_what_can_be_sent() {
-        assert_eq!(rule(&email(), now()), Ruling::Send);
+        assert_eq!(departure(&email(), now()), Departure::Now);
         let later = now() + SignedDuration::from_mins(5);
         let email_later = Outgoing { not_before: Some(later), ..email() };
-        assert_eq!(rule(&email_later, now()), Ruling::Later(later));
-        assert_eq!(rule(&email_later, later), Ruling::Send);
+        assert_eq!(departure(&email_later, now()), Departure::Later(later));
+        assert_eq!(departure(&email_later, later), Departure::Now);
         let nobody = Recipient { name: "No One".into(), address: None };
         for (email, words) in [
             (Outgoing { to: Vec::new(), ..email() }, "no recipient"),
             (Outgoing { cc: vec![nobody], ..email() }, "\"No One\" has no email address"),
             (Outgoing { bcc: vec![email().to[0].clone(); 500], ..email() }, "501 recipients"),
         ] {
-            match rule(&email, now()) {
-                Ruling::Never(trouble) => assert!(trouble.what.contains(words), "{trouble:?}"),
+            match departure(&email, now()) {
+                Departure::Never(trouble) => assert!(trouble.what.contains(words), "{trouble:?}"),
                 other => panic!("{words}: {other:?}"),
             }
         }

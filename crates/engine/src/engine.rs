@@ -11,6 +11,7 @@ use hybridge_core::{
     ids::{MailboxId, TenantId},
     lane::{LaneId, LaneKind},
     retry::lane_pause,
+    rules::Rules,
     trouble::{Class, Trouble},
 };
 use hybridge_dynamics::Dynamics;
@@ -45,6 +46,8 @@ pub struct Options {
     pub memory_bytes: u64,
     /// Where Graph sends change notifications, where it can reach this machine.
     pub notification_url: Option<String>,
+    /// The administrator's rules.
+    pub rules: Rules,
 }
 
 impl Default for Options {
@@ -58,6 +61,7 @@ impl Default for Options {
             request_bytes: 12 << 20,
             memory_bytes: 256 << 20,
             notification_url: None,
+            rules: Rules::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ mod metrics;
 mod observer;
 mod outgoing;
 mod preview;
+mod ruling;
 mod runner;
 mod setup;
 mod subscriptions;

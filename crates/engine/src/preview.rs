@@ -7,7 +7,8 @@ use hybridge_core::{
     eligibility::Mailbox,
     lane::{LaneId, LaneKind},
     message::MessageHeader,
-    outgoing::{Outgoing, Ruling, rule},
+    outgoing::{Departure, Outgoing, departure},
+    rules::Ruling,
     trouble::Trouble,
     verdict::{ReasonCode, Verdict},
 };
@@ -33,6 +34,8 @@ pub enum WouldBe {
     Promoted(ReasonCode),
     /// Nothing: the organization does not want it, or has it.
     Refused(ReasonCode),
+    /// Nothing: a rule of the administrator keeps it out.
+    Ruled(Ruling),
     /// It would not be put before the organization.
     Skipped(NotACandidate),
     /// It would wait.
@@ -45,7 +48,7 @@ pub struct OutgoingPreview {
     /// The email.
     pub email: Outgoing,
     /// What would become of it; `None` where an earlier run was interrupted, and it must first be looked whether it left.
-    pub ruling: Option<Ruling>,
+    pub departure: Option<Departure>,
 }
 
 impl Engine {
@@ -57,8 +60,8 @@ impl Engine {
         let emails = self.dynamics.waiting_to_be_sent(mailbox.id).await;
         let now = self.clock.now();
         let foretell = |email: Outgoing| {
-            let ruling = (!email.begun).then(|| rule(&email, now));
-            OutgoingPreview { email, ruling }
+            let departure = (!email.begun).then(|| departure(&email, now));
+            OutgoingPreview { email, departure }
         };
         Ok(emails.map_err(|error| LaneError::dynamics(&error))?.into_iter().map(foretell).collect())
     }
@@ -112,18 +115,21 @@ impl Engine {
         let mut previews = Vec::new();
         let mut asked = Vec::new();
         for header in headers {
-            match judge(&header, address, mailbox.floor) {
-                Ok(()) => asked.push(header),
-                Err(reason) => previews.push(Preview { header, would_be: WouldBe::Skipped(reason) }),
+            match (judge(&header, address, mailbox.floor), self.forbids(mailbox, &header)) {
+                (Ok(()), None) => asked.push(header),
+                (Ok(()), Some(ruling)) => previews.push(Preview { header, would_be: WouldBe::Ruled(ruling) }),
+                (Err(reason), _) => previews.push(Preview { header, would_be: WouldBe::Skipped(reason) }),
             }
         }
         let questions: Vec<Envelope> =
-            asked.iter().map(|header| Envelope::of(header, header.identity(self.tenant))).collect();
+            asked.iter().map(|header| self.question(mailbox, header, header.identity(self.tenant))).collect();
         let answers =
             self.dynamics.check_incoming(&questions).await.map_err(|error| LaneError::dynamics(&error))?;
         previews.extend(asked.into_iter().zip(answers).map(|(header, answer)| {
             let would_be = match answer {
-                Ok(Verdict { deliver: true, reason }) => WouldBe::Promoted(reason),
+                Ok(Verdict { deliver: true, reason }) => {
+                    self.overrules(mailbox, &header, reason).map_or(WouldBe::Promoted(reason), WouldBe::Ruled)
+                }
                 Ok(Verdict { deliver: false, reason }) => WouldBe::Refused(reason),
                 Err(error) => WouldBe::Troubled(hybridge_dynamics::trouble(&error)),
             };

@@ -144,6 +144,30 @@ mod tests {
     }
 
     #[test]
+    fn what_graph_has_no_property_for_is_read_from_extended_ones() {
+        use hybridge_core::message::Sensitivity;
+        let header = |properties: &str| {
+            let entry = entry(&format!(
+                r#"{{"id":"E","receivedDateTime":"2026-11-01T10:00:00Z","singleValueExtendedProperties":[{properties}]}}"#
+            ));
+            let Entry::Message(header) = entry else { panic!("not a message") };
+            (header.in_reply_to.clone(), header.sensitivity, header.auto_forwarded)
+        };
+        assert_eq!(
+            header(
+                r#"{"id":"Boolean 0x5","value":"True"},{"id":"Integer 0x0036","value":"3"},{"id":"String 0x1042","value":"<1@x>"}"#
+            ),
+            ("<1@x>".into(), Sensitivity::Confidential, true)
+        );
+        assert_eq!(
+            header(
+                r#"{"id":"String 0x36","value":"3"},{"id":"Integer 0x36","value":"?"},{"id":"x","value":"1"}"#
+            ),
+            (String::new(), Sensitivity::Normal, false)
+        );
+    }
+
+    #[test]
     fn lists_may_be_null() {
         let entry = entry(
             r#"{"id":"D","receivedDateTime":"2026-11-01T10:00:00Z","toRecipients":null,"ccRecipients":null,

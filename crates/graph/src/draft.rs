@@ -114,6 +114,11 @@ impl Graph {
     /// # Errors
     /// When the mailbox can't be written to, or Exchange does not take the file.
     pub async fn attach(&self, user: &UserRef, draft: &str, file: &Attachment<'_>) -> Result<()> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Session {
+            upload_url: String,
+        }
         let path = format!("{}/messages/{}/attachments", user.path(), segment(draft));
         if file.bytes.len() < LARGEST_IN_ONE {
             let mut body = file.item();
@@ -121,11 +126,6 @@ impl Graph {
             body["contentBytes"] = STANDARD.encode(file.bytes).into();
             let call = Call::post(path).header("prefer", IMMUTABLE_IDS).json(&body)?;
             return self.service.send(call.counted_against(user.as_str())).await.map(drop);
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Session {
-            upload_url: String,
         }
         let mut item = file.item();
         item["attachmentType"] = "file".into();

@@ -3,7 +3,7 @@
 use hybridge_core::{
     address::Address,
     ids::ItemId,
-    message::{Importance, InternetMessageId, MessageHeader, MessageKind, Party},
+    message::{Importance, InternetMessageId, MessageHeader, MessageKind, Party, Sensitivity},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
@@ -16,8 +16,15 @@ pub(crate) const HEADER_FIELDS: &str = "internetMessageId,subject,from,toRecipie
 /// delta round, extended properties can (graph.md 3.6 and section 8).
 const IN_REPLY_TO: &str = "String 0x1042";
 
+/// `PidTagSensitivity`. Graph's message has no property for it, its event alone does.
+const SENSITIVITY: &str = "Integer 0x36";
+
+/// `PidTagAutoForwarded`: a mail rule forwarded it.
+const AUTO_FORWARDED: &str = "Boolean 0x5";
+
 /// What a header needs beside its properties, for `$expand`.
-pub(crate) const HEADER_EXPANSION: &str = "singleValueExtendedProperties($filter=id eq 'String 0x1042')";
+pub(crate) const HEADER_EXPANSION: &str = "singleValueExtendedProperties($filter=id eq 'String 0x1042' \
+     or id eq 'Integer 0x36' or id eq 'Boolean 0x5')";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,11 +101,31 @@ fn parties(recipients: Vec<WireRecipient>) -> Vec<Party> {
     recipients.into_iter().filter_map(WireRecipient::party).collect()
 }
 
+impl WireProperty {
+    /// Whether it is the property with this id. Services pad the number of a tag with zeros as they like.
+    fn is(&self, id: &str) -> bool {
+        let tag = |id: &str| {
+            let (kind, number) = id.split_once(" 0x").or_else(|| id.split_once(" 0X"))?;
+            Some((kind.to_ascii_lowercase(), u32::from_str_radix(number, 16).ok()?))
+        };
+        tag(&self.id).is_some_and(|found| tag(id).is_some_and(|wanted| found == wanted))
+    }
+}
+
 impl WireMessage {
+    /// The value of an extended property; empty where the message has none.
+    fn property(&self, id: &str) -> &str {
+        let found = self.single_value_extended_properties.iter().find(|property| property.is(id));
+        found.and_then(|property| property.value.as_deref()).unwrap_or_default()
+    }
+
     /// The header, or what is missing for one.
     pub(crate) fn header(self) -> Result<MessageHeader, &'static str> {
         let meeting =
             self.kind.as_deref().is_some_and(|kind| kind.starts_with("#microsoft.graph.eventMessage"));
+        let in_reply_to = self.property(IN_REPLY_TO).to_owned();
+        let sensitivity = self.property(SENSITIVITY).parse().map(Sensitivity::from_code).unwrap_or_default();
+        let auto_forwarded = self.property(AUTO_FORWARDED).eq_ignore_ascii_case("true");
         Ok(MessageHeader {
             id: ItemId(self.id),
             message_id: self.internet_message_id.as_deref().and_then(InternetMessageId::new),
@@ -115,15 +142,12 @@ impl WireMessage {
                 Some("high") => Importance::High,
                 _ => Importance::Normal,
             },
+            sensitivity,
+            auto_forwarded,
             is_draft: self.is_draft.unwrap_or(false),
             conversation: self.conversation_id.unwrap_or_default(),
             conversation_index: self.conversation_index.unwrap_or_default(),
-            in_reply_to: self
-                .single_value_extended_properties
-                .into_iter()
-                .find(|property| property.id.eq_ignore_ascii_case(IN_REPLY_TO))
-                .and_then(|property| property.value)
-                .unwrap_or_default(),
+            in_reply_to,
             folder: self.parent_folder_id.unwrap_or_default(),
         })
     }

@@ -60,6 +60,11 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// The administrator's rules: list them, and try them on a message.
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Set up the trust between Exchange Online and Dynamics: see what is missing, do it, prove it, take it back.
     Connect(ConnectArgs),
     /// Look into certificate files, convert them, make one, have one issued, renew Hybridge's own.
@@ -82,6 +87,20 @@ pub(crate) enum Command {
     Completions {
         /// The shell.
         shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// All rules, what each asks, and what is odd about them.
+    List,
+    /// What the rules do to a message; nothing is sent or stored.
+    Test {
+        /// The message: an .eml file as Outlook and other programs save it.
+        message: PathBuf,
+        /// The mailbox that it is read from, by address or name; its first recipient where this is left out.
+        #[arg(long, short)]
+        mailbox: Option<String>,
     },
 }
 

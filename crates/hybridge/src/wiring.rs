@@ -169,6 +169,7 @@ pub(crate) async fn engine(
             page_size: config.sync.page_size,
             request_bytes: config.organization.largest_request_mb << 20,
             notification_url: config.console.notification_url.as_ref().map(Url::to_string),
+            rules: config.rules.clone(),
             ..Options::default()
         },
         observer,

@@ -158,6 +158,68 @@ fn each_outcome_is_explained_with_its_reason_and_remedy() {
 }
 
 #[test]
+fn rules_of_the_administrator_keep_mail_out_and_say_so() {
+    let sandbox = Sandbox::start("rules");
+    let control = Control::of(&sandbox);
+    let configuration = configured(&sandbox);
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    let sender = control.known_sender();
+    let rule = format!(
+        "\n[[rules.rule]]\nname = \"Not this one\"\nthen = \"never-track\"\nsenders = [\"{sender}\"]\nsensitivity = [\"private\"]\n"
+    );
+    let text = std::fs::read_to_string(&configuration).unwrap() + &rule;
+    std::fs::write(&configuration, &text).unwrap();
+    let everyone: Vec<&str> = (0..sandbox.mailboxes()).map(|number| sandbox.address(number)).collect();
+    let message = |subject: &str, header: &str| {
+        format!(
+            "From: {sender}\r\nTo: {}\r\nSubject: {subject}\r\nMessage-ID: <{subject}@x>\r\n{header}\r\nHello\r\n",
+            everyone.join(", ")
+        )
+    };
+    let file = sandbox.folder().join("private.eml");
+    std::fs::write(&file, message("Secret", "Sensitivity: Private\r\n")).unwrap();
+    let open = sandbox.folder().join("open.eml");
+    std::fs::write(&open, message("Open", "")).unwrap();
+
+    let tried = run(&configuration, &["rules", "test", file.to_str().unwrap()]);
+    assert!(
+        tried.code == 0 && tried.stdout.contains("It would not be tracked: the rule “Not this one”"),
+        "{tried:#?}"
+    );
+    let tried = run(&configuration, &["rules", "test", open.to_str().unwrap(), "--json"]).json();
+    assert_eq!(
+        (&tried["rules"][0]["matches"], &tried["never_tracked"]),
+        (&json!(false), &Value::Null),
+        "{tried}"
+    );
+
+    for file in [&file, &open] {
+        for mailbox in &everyone {
+            let body = std::fs::read(file).unwrap();
+            control.import(mailbox, body);
+        }
+    }
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    let ruled = explained(&configuration, "<Secret@x>");
+    assert_eq!(ruled.len(), everyone.len(), "{ruled:#?}");
+    for told in &ruled {
+        assert_eq!(told["decision"]["outcome"]["outcome"], "ruled", "{told:#}");
+        assert!(told["conclusion"].as_str().unwrap().contains("its sender marked it as private"), "{told:#}");
+    }
+    let open = explained(&configuration, "<Open@x>");
+    assert!(open.iter().any(|told| told["decision"]["outcome"]["outcome"] == "promoted"), "{open:#?}");
+
+    // A mistake is shown at its line.
+    std::fs::write(&configuration, text.replace(&format!("[\"{sender}\"]"), "[\"kim\"]")).unwrap();
+    let refused = run(&configuration, &["rules", "list"]);
+    assert_eq!(refused.code, 6, "{refused:#?}");
+    assert!(
+        refused.stderr.contains("“kim” is not an address") && refused.stderr.contains("senders = "),
+        "{refused:#?}"
+    );
+}
+
+#[test]
 fn two_programs_do_not_work_on_one_database() {
     let sandbox = Sandbox::start("two");
     let configuration = configured(&sandbox);

@@ -32,7 +32,8 @@ impl Incoming<'_> {
         user: &UserRef,
         candidates: Vec<Candidate>,
     ) -> Result<(), LaneError> {
-        let mut asked = self.sift(candidates);
+        let candidates = self.sift(candidates);
+        let mut asked = self.obey(candidates).await?;
         // In order of arrival, so that a message follows the one it answers.
         asked.sort_by(|left, right| {
             (left.header.received, &left.header.id).cmp(&(right.header.received, &right.header.id))
@@ -100,6 +101,31 @@ impl Incoming<'_> {
         rest
     }
 
+    /// What a rule keeps out is concluded; the rest is returned. A message whose delivery may have taken place is asked
+    /// about first, whatever the rules say by now: its record must be found.
+    async fn obey(&mut self, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, LaneError> {
+        let (mut rest, mut forbidden) = (Vec::new(), Vec::new());
+        for candidate in candidates {
+            match self.engine.forbids(self.mailbox, &candidate.header) {
+                None => rest.push(candidate),
+                Some(ruling) => forbidden.push((candidate, ruling)),
+            }
+        }
+        if forbidden.is_empty() {
+            return Ok(rest);
+        }
+        let open: BTreeSet<ItemId> =
+            self.engine.store.open_intents(self.lane).await?.into_iter().map(|intent| intent.item).collect();
+        for (candidate, ruling) in forbidden {
+            if open.contains(&candidate.header.id) {
+                rest.push(candidate);
+            } else {
+                self.conclude(candidate.decision, Outcome::Ruled { ruling });
+            }
+        }
+        Ok(rest)
+    }
+
     /// Asks the organization, in batches. A batch that is refused as a whole is halved until the message that
     /// it is refused for stands alone (promise 6).
     async fn ask(&mut self, user: &UserRef, candidates: Vec<Candidate>) -> Result<Judged, LaneError> {
@@ -111,7 +137,9 @@ impl Incoming<'_> {
         while let Some(mut batch) = batches.pop() {
             let questions: Vec<Envelope> = batch
                 .iter()
-                .map(|candidate| Envelope::of(&candidate.header, candidate.message_id.clone()))
+                .map(|candidate| {
+                    self.engine.question(self.mailbox, &candidate.header, candidate.message_id.clone())
+                })
                 .collect();
             let answers = match self.engine.dynamics.check_incoming(&questions).await {
                 Ok(answers) => answers,
@@ -133,12 +161,26 @@ impl Incoming<'_> {
             for (mut candidate, answer) in batch.into_iter().zip(answers) {
                 let now = self.now();
                 answered |= answer.is_ok();
+                if let Some(address) = self.engine.only_recipient(self.mailbox) {
+                    let what = format!(
+                        "The organization was asked with {address} as the only recipient, so that no other recipient's \
+                         option counts (only_own_option)."
+                    );
+                    candidate.decision.note(now, what);
+                }
                 match answer {
                     Ok(Verdict { deliver: true, reason }) => {
                         candidate
                             .decision
                             .note(now, format!("The organization wants it: {}.", reason.words()));
-                        judged.wanted.push(Wanted { candidate, reason });
+                        let ruling = self
+                            .engine
+                            .forbids(self.mailbox, &candidate.header)
+                            .or_else(|| self.engine.overrules(self.mailbox, &candidate.header, reason));
+                        match ruling {
+                            Some(ruling) => self.conclude(candidate.decision, Outcome::Ruled { ruling }),
+                            None => judged.wanted.push(Wanted { candidate, reason }),
+                        }
                     }
                     Ok(Verdict { reason: ReasonCode::Duplicate, .. }) => duplicates.push(candidate),
                     Ok(Verdict { reason: ReasonCode::NoCorrelationMatch, .. }) => {

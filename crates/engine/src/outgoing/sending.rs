@@ -2,7 +2,7 @@
 
 use hybridge_core::{
     decision::Outcome,
-    outgoing::{Next, Outgoing, Ruling, after_interruption, link, rule},
+    outgoing::{Departure, Next, Outgoing, after_interruption, departure, link},
     trouble::{Class, Trouble},
 };
 use hybridge_dynamics::{AlertLevel, Submission};
@@ -15,13 +15,13 @@ use crate::error::LaneError;
 
 impl Sending<'_> {
     pub(super) async fn begin(&self, user: &UserRef, email: &Outgoing) -> Result<Came, LaneError> {
-        match rule(email, self.now()) {
-            Ruling::Send => self.send(user, email, false).await,
-            Ruling::Later(until) => {
+        match departure(email, self.now()) {
+            Departure::Now => self.send(user, email, false).await,
+            Departure::Later(until) => {
                 let trouble = Trouble::new(Class::Transient, "its user chose to send it later", "");
                 Ok(Came::Of(Outcome::Waiting { until, trouble }))
             }
-            Ruling::Never(trouble) => self.fail(email, trouble).await,
+            Departure::Never(trouble) => self.fail(email, trouble).await,
         }
     }
 
@@ -97,7 +97,7 @@ impl Sending<'_> {
         let key = link(self.organization, email.record);
         let draft = engine.graph.create_draft(user, email, key, answers.as_ref()).await.map_err(|error| {
             let happened = error.happened();
-            let undone = undone(error);
+            let undone = undone(&error);
             if happened == Happened::No { undone } else { undone.perhaps_drafted() }
         })?;
         for file in &files {
@@ -109,7 +109,7 @@ impl Sending<'_> {
             };
             if let Err(error) = engine.graph.attach(user, &draft.id, &attachment).await {
                 return Err(match engine.graph.purge_message(user, &draft.id).await {
-                    Ok(()) => undone(error),
+                    Ok(()) => undone(&error),
                     Err(error) => Undone::PerhapsDrafted(LaneError::graph(&error)),
                 });
             }
@@ -132,7 +132,7 @@ impl Sending<'_> {
         let Submission::Mine { threaded } = claimed.await.map_err(dynamics)? else {
             return Ok(Came::OfNothing);
         };
-        match self.engine.graph.submit(user, &draft.id).await.map_err(undone) {
+        match self.engine.graph.submit(user, &draft.id).await.map_err(|error| undone(&error)) {
             Ok(()) => {}
             Err(Undone::Message(trouble)) => {
                 // Sent again by its user, it must not meet this draft.
@@ -195,7 +195,7 @@ impl Undone {
 }
 
 /// What Exchange says of one mail (graph.md 7.3); everything else is about the mailbox or the way to it.
-fn undone(error: Error) -> Undone {
+fn undone(error: &Error) -> Undone {
     const ABOUT_THE_MAIL: [&str; 4] = [
         "ErrorInvalidRecipients",
         "ErrorMessageSizeExceeded",
@@ -206,11 +206,11 @@ fn undone(error: Error) -> Undone {
         failure.status.as_u16() == 413 || ABOUT_THE_MAIL.iter().any(|code| failure.has_code(code))
     });
     if about_the_mail {
-        let trouble = hybridge_graph::trouble(&error);
+        let trouble = hybridge_graph::trouble(error);
         let remedy = "Correct the email and send it again.";
         return Undone::Message(Trouble::new(Class::Denied, trouble.what, remedy));
     }
-    Undone::Lane(LaneError::graph(&error))
+    Undone::Lane(LaneError::graph(error))
 }
 
 fn sentence(words: &str) -> String {

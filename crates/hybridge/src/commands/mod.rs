@@ -14,6 +14,7 @@ mod held;
 pub(crate) mod init;
 pub(crate) mod rotate;
 mod rotate_signing;
+pub(crate) mod rules;
 pub(crate) mod run;
 pub(crate) mod sandbox;
 pub(crate) mod simulate;

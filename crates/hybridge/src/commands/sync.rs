@@ -12,7 +12,7 @@ use hybridge_core::{
     eligibility::Mailbox,
     ids::MailboxId,
     lane::{LaneId, LaneKind},
-    outgoing::Ruling,
+    outgoing::Departure,
     trouble::Trouble,
 };
 use hybridge_engine::{
@@ -170,7 +170,7 @@ async fn dry_run(engine: &Engine, setup: &Setup, output: Output) -> Result<Exit>
             troubles.push(json!({ "mailbox": mailbox.name, "trouble": trouble }));
             Ok(())
         }
-        error => Err(error),
+        error @ LaneError::Store(_) => Err(error),
     };
     let (mut messages, mut emails) = (Vec::new(), Vec::new());
     for mailbox in &setup.eligible {
@@ -196,6 +196,7 @@ fn incoming_lines(mailbox: &Mailbox, previews: &[Preview], output: Output) -> Ve
         let (would, why) = match &preview.would_be {
             WouldBe::Promoted(reason) => ("would become a record", reason.words()),
             WouldBe::Refused(reason) => ("would not be tracked", reason.words()),
+            WouldBe::Ruled(ruling) => ("would not be tracked", ruling.words()),
             WouldBe::Skipped(reason) => ("would be skipped", reason.words().to_owned()),
             WouldBe::Troubled(trouble) => ("would wait", trouble.what.clone()),
         };
@@ -214,10 +215,10 @@ fn outgoing_lines(mailbox: &Mailbox, previews: &[OutgoingPreview], output: Outpu
         output.line(format!("{}: {} emails to be sent", mailbox.name, previews.len()));
     }
     let tell = |preview: &OutgoingPreview| {
-        let (would, why) = match &preview.ruling {
-            Some(Ruling::Send) => ("would be sent", String::new()),
-            Some(Ruling::Later(until)) => ("would be sent later", format!("not before {}", local(*until))),
-            Some(Ruling::Never(trouble)) => ("would fail", trouble.what.clone()),
+        let (would, why) = match &preview.departure {
+            Some(Departure::Now) => ("would be sent", String::new()),
+            Some(Departure::Later(until)) => ("would be sent later", format!("not before {}", local(*until))),
+            Some(Departure::Never(trouble)) => ("would fail", trouble.what.clone()),
             None => ("would be looked for in the mailbox", "its sending was interrupted".to_owned()),
         };
         let colon = if why.is_empty() { "" } else { ": " };

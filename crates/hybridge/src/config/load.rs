@@ -2,7 +2,7 @@ use std::{env, fs, path::Path};
 
 use toml::{Table, Value};
 
-use super::{Config, SignInName};
+use super::{Config, SignInName, rules};
 use crate::{
     error::{Failure, Result},
     exit::Exit,
@@ -69,7 +69,7 @@ fn read(path: &Path, text: &str, environment: impl Fn(&str) -> Option<String>) -
     let written: std::result::Result<Config, _> = toml::from_str(text);
     let mut table: Table = toml::from_str(text).map_err(|error| wrong(&error))?;
     let overridden = overlay(&mut table, environment);
-    let config = match written {
+    let mut config = match written {
         Ok(config) if overridden.is_empty() => config,
         Err(error) if overridden.is_empty() => return Err(wrong(&error)),
         written => Value::Table(table).try_into::<Config>().map_err(|error| match written {
@@ -86,6 +86,14 @@ fn read(path: &Path, text: &str, environment: impl Fn(&str) -> Option<String>) -
         })?,
     };
     check(path, text, &config)?;
+    config.rules = config.rules_as_written.read().map_err(|wrong| {
+        let failure = Failure::new(Exit::Configuration, format!("[rules] {}", wrong.unusable.what))
+            .help(wrong.unusable.remedy.clone());
+        match rules::place(text, &wrong) {
+            Some(place) => failure.at(path, text, place),
+            None => failure,
+        }
+    })?;
     Ok(config)
 }
 

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, overrides from the environment, secrets by reference.
 
 mod load;
+mod rules;
 mod secret;
 mod template;
 
@@ -10,6 +11,7 @@ use std::{
 };
 
 use hybridge_connect::{native::AdfsClient, servers::Duty};
+use hybridge_core::rules::Rules;
 use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
@@ -40,6 +42,11 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) connect: ConnectConfig,
     pub(crate) native: Option<NativeConfig>,
+    #[serde(default, rename = "rules")]
+    rules_as_written: rules::RulesConfig,
+    /// The administrator's rules.
+    #[serde(skip)]
+    pub(crate) rules: Rules,
     /// The folder that relative paths start from: the file's own.
     #[serde(skip)]
     pub(crate) folder: PathBuf,

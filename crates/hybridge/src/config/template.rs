@@ -182,6 +182,14 @@ fn connect(answers: &Answers, line: &mut impl FnMut(&str)) {
     if let Some(exchange) = &answers.exchange {
         line(&format!("exchange = {}", quoted(exchange)));
     }
+    line("");
+    line(
+        "# What must never be tracked, whatever the organization says: docs/rules.md. `hybridge rules test` tries it on a message.",
+    );
+    line("# [[rules.rule]]");
+    line("# name = \"Bank and lawyer\"");
+    line("# then = \"never-track\"");
+    line("# sender_domains = [\"bank.example\"]");
 }
 
 fn quoted(text: &str) -> String {

@@ -58,6 +58,13 @@ impl Control {
         self.send(Request::new(Method::PUT, url).body("application/json", body.to_string()));
     }
 
+    /// Puts a raw message into a mailbox's Inbox.
+    pub(crate) fn import(&self, mailbox: &str, message: Vec<u8>) {
+        let mut url = self.root.join("import").unwrap();
+        url.query_pairs_mut().append_pair("mailbox", mailbox).append_pair("folder", "inbox");
+        self.send(Request::new(Method::POST, url).body("message/rfc822", message));
+    }
+
     /// Ends all faults that were asked for.
     pub(crate) fn forget_faults(&self) {
         self.send(Request::new(Method::DELETE, self.root.join("faults").unwrap()));

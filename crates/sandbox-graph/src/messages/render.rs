@@ -1,7 +1,5 @@
 //! What clients see of a message.
 
-use std::collections::BTreeMap;
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
@@ -134,7 +132,7 @@ impl Rendering<'_> {
                 attachments.map(|attachment| self.attachment(id, attachment, expand)).collect();
             object.insert("attachments".to_owned(), shown);
         }
-        let found = extended_properties(&message.properties, &self.view.extended_properties);
+        let found = extended_properties(message, &self.view.extended_properties);
         if !found.is_empty() {
             object.insert("singleValueExtendedProperties".to_owned(), Value::Array(found));
         }
@@ -192,14 +190,39 @@ pub(crate) fn id_of(mailbox: &Mailbox, form: IdForm, message: &Message) -> Strin
     mailbox.codec.item(form, message.item, message.stay)
 }
 
-fn extended_properties(properties: &BTreeMap<String, String>, wanted: &[String]) -> Vec<Value> {
+fn extended_properties(message: &Message, wanted: &[String]) -> Vec<Value> {
     wanted
         .iter()
         .filter_map(|id| {
-            let value = properties.get(&property_key(id))?;
+            let key = property_key(id);
+            let value =
+                message.properties.get(&key).cloned().or_else(|| of_header(&message.content, &key))?;
             Some(json!({"id": id, "value": value}))
         })
         .collect()
+}
+
+/// MAPI properties that Exchange fills from the header of an arriving message ([MS-OXCMAIL] 2.2.3).
+fn of_header(content: &Content, key: &str) -> Option<String> {
+    let field = |name: &str| content.header(name).map(|value| value.trim().to_owned());
+    match key {
+        "string 0x1042" => field("In-Reply-To"),
+        "string 0x1039" => field("References"),
+        "integer 0x36" | "integer 0x0036" => {
+            let code = match field("Sensitivity").unwrap_or_default().to_ascii_lowercase().as_str() {
+                "personal" => 1,
+                "private" => 2,
+                "company-confidential" => 3,
+                _ => 0,
+            };
+            Some(code.to_string())
+        }
+        "boolean 0x5" | "boolean 0x0005" => {
+            let value = field("X-MS-Exchange-Organization-AutoForwarded")?;
+            Some(value.eq_ignore_ascii_case("true").to_string())
+        }
+        _ => None,
+    }
 }
 
 /// Types, GUIDs and tags are the same in any case; the name of a named property is not.

@@ -297,6 +297,27 @@ async fn mail_without_an_id_gets_one_from_the_transport() {
     assert!(mime.raw.starts_with(format!("Message-ID: {id}\r\n").as_bytes()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn s3_6_extended_properties_tell_what_the_header_of_an_arriving_message_said() {
+    let world = World::new();
+    let raw = "From: carol@fabrikam.com\r\nTo: ada@contoso.com\r\nSubject: FW: Pay\r\nIn-Reply-To: <1@x>\r\n\
+               Sensitivity: Company-Confidential\r\nX-MS-Exchange-Organization-AutoForwarded: true\r\n\r\nHi";
+    world.graph.deliver(Mail { mime: Some(raw.into()), ..Mail::default() });
+    let ids = ["String 0x1042", "Integer 0x36", "Boolean 0x5", "Integer 0x17"];
+    let filter: Vec<String> = ids.iter().map(|id| format!("id eq '{id}'")).collect();
+    let expand = format!("singleValueExtendedProperties($filter={})", filter.join(" or "));
+    let message = world.get(&format!("{INBOX}?$select=subject&$expand={}", expand.replace(' ', "%20"))).await;
+    assert_eq!(
+        message.values()[0]["singleValueExtendedProperties"],
+        json!([
+            {"id": "String 0x1042", "value": "<1@x>"},
+            {"id": "Integer 0x36", "value": "3"},
+            {"id": "Boolean 0x5", "value": "true"},
+        ])
+    );
+    assert!(message.values()[0].get("sensitivity").is_none(), "a message has no such property in Graph");
+}
+
 #[test]
 fn an_empty_mailbox_costs_little() {
     assert!(size_of::<crate::mailbox::Mailbox>() < 512);

@@ -8,6 +8,7 @@ use hybridge_core::{
     ids::ItemId,
     lane::LaneId,
     message::InternetMessageId,
+    rules::{RuledBy, Ruling},
 };
 use jiff::Timestamp;
 use proptest::{
@@ -115,12 +116,18 @@ fn commit(lane: LaneId) -> impl Strategy<Value = Commit> {
         })
 }
 
+fn ruled(rule: Option<String>) -> Outcome {
+    let by = rule.map_or(RuledBy::ForwardsAreNotReplies, RuledBy::Rule);
+    Outcome::Ruled { ruling: Ruling { by, because: "its sender is “kim”".into() } }
+}
+
 fn a_decision(lane: LaneId) -> impl Strategy<Value = Decision> {
     let outcome = prop_oneof![
         3 => (0_i64..9).prop_map(waiting),
         2 => (0_u128..4).prop_map(promoted),
         1 => option::of(0_u128..4).prop_map(|number| Outcome::Duplicate { record: number.map(record) }),
         1 => Just(Outcome::Skipped { reason: NotACandidate::Draft }),
+        1 => option::of("[a-z]{0,9}").prop_map(ruled),
         1 => Just(Outcome::Gone),
     ];
     let text = || prop_oneof![3 => select(&TEXTS[..]).prop_map(str::to_owned), 1 => ".*"];

@@ -70,7 +70,7 @@ impl Summary {
     ) -> Result<Self> {
         let (outcomes, latencies) = (seen.outcomes(), seen.latencies());
         let mut reasons = BTreeMap::new();
-        for name in ["filtered", "skipped", "waiting", "failed"] {
+        for name in ["filtered", "ruled", "skipped", "waiting", "failed"] {
             for decision in store.search(&Search::Outcome(name.to_owned(), None)).await? {
                 *reasons.entry(format!("{name}: {}", decision.outcome.why())).or_default() += 1;
             }
@@ -115,6 +115,7 @@ impl Summary {
                 count("duplicate")
             ),
             format!("  filtered   {:>6}   the organization does not want them", count("filtered")),
+            format!("  ruled      {:>6}   kept out by a rule of the administrator", count("ruled")),
             format!("  skipped    {:>6}", count("skipped")),
             format!(
                 "  open       {:>6}   waiting for another attempt, or failed: {}",
