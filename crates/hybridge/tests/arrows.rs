@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &[]),
     ("identity", &["core", "net"]),
     ("odata", &["core", "identity", "net"]),
-    ("graph", &["core", "odata"]),
+    ("graph", &["core", "net", "odata"]),
     ("dynamics", &["core", "odata"]),
     ("store", &["core"]),
     ("connect", &["core", "dynamics", "graph", "identity", "net", "odata"]),
