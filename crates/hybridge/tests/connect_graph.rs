@@ -53,7 +53,7 @@ fn the_service_account_gets_its_role_and_no_more_and_changes_can_be_followed() {
     let plan = run(&configuration(&sandbox), &with_steps(&["connect", "plan", "--details"]));
     assert_eq!(plan.code, 0, "{plan:#?}");
     for words in [
-        "make the role \"Hybridge Sync\" with 43 privileges",
+        "make the role \"Hybridge Sync\" with 46 privileges",
         "this build does not have prvReadTeam",
         "+ privileges: \"prvActOnBehalfOfAnotherUser: Global\"",
         "make CONTOSO\\svc-hybridge a user that works only through web services",
