@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use hybridge_core::{
     eligibility::{judge, judge_outgoing},
+    options::{Options, Overrides},
     trouble::Trouble,
 };
 use hybridge_dynamics::Dynamics;
@@ -34,6 +35,8 @@ pub struct Deployment {
     pub credential: Arc<Credential>,
     /// The mailboxes' permissions, without the `Application ` of Exchange's roles: `Mail.Read` for example.
     pub permissions: Vec<String>,
+    /// What Hybridge obeys instead of the organization's options.
+    pub overrides: Overrides,
     /// The application for To Do.
     pub tasks: Tasks,
     /// Where Graph sends change notifications.
@@ -222,12 +225,11 @@ impl Site {
     pub(crate) async fn mailboxes(&self) -> Result<Vec<String>, Obstacle> {
         let failed = |error| Obstacle::Trouble(hybridge_dynamics::trouble(&error));
         let settings = self.organization_admin().settings().await.map_err(failed)?;
+        let approval = Options::resolve(&settings.live, &self.deployment().overrides).approval();
         let mailboxes = self.organization_admin().mailboxes().await.map_err(failed)?;
         let mut addresses: Vec<String> = mailboxes
             .iter()
-            .filter_map(|mailbox| {
-                judge(mailbox, settings.approval).or(judge_outgoing(mailbox, settings.approval)).ok()
-            })
+            .filter_map(|mailbox| judge(mailbox, approval).or(judge_outgoing(mailbox, approval)).ok())
             .map(|address| address.as_str().to_lowercase())
             .collect();
         addresses.sort();

@@ -22,6 +22,8 @@ pub enum NotACandidate {
     OwnSentMail,
     /// It has no sender address that Dynamics could take.
     NoSender,
+    /// Protected by rights management, and the organization wants none of that (`RestrictIRMEmailItems`).
+    RightsProtected,
 }
 
 impl NotACandidate {
@@ -36,6 +38,9 @@ impl NotACandidate {
             Self::Meeting => "it is a meeting request or response; those belong to the calendar",
             Self::OwnSentMail => "it was sent from this mailbox itself and is not addressed to it",
             Self::NoSender => "it has no sender address in the form name@domain, and Dynamics needs one",
+            Self::RightsProtected => {
+                "it is protected by rights management (IRM), and the option RestrictIRMEmailItems leaves such mail alone"
+            }
         }
     }
 
@@ -47,6 +52,10 @@ impl NotACandidate {
                  Hybridge then looks at older mail at its next run.",
             ),
             Self::Draft => Some("Nothing: once it is sent, the recipients' copies are looked at."),
+            Self::RightsProtected => Some(
+                "Set RestrictIRMEmailItems to false in OrgDbOrgSettings, or in [options] of Hybridge's configuration, and move \
+                 the message out of the Inbox and back.",
+            ),
             Self::Meeting | Self::OwnSentMail | Self::NoSender => None,
         }
     }

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{address::Address, ids::MailboxId};
+use crate::{
+    address::Address,
+    ids::{MailboxId, QueueId},
+};
 
 /// Whose mailbox it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +73,20 @@ pub struct Mailbox {
     /// (`outgoingemaildeliverymethod` 2).
     #[serde(default)]
     pub sends: bool,
+    /// The queue whose mailbox it is.
+    #[serde(default)]
+    pub queue: Option<QueueId>,
+    /// "Delete Emails After Processing" (`processanddeleteemails`), which counts for queue and forward mailboxes only.
+    #[serde(default)]
+    pub deletes: bool,
+}
+
+impl Mailbox {
+    /// Whether mail is deleted once it is a record (2.10); `said` is what the configuration says instead of the
+    /// mailbox. The mail of users stays, whatever is set.
+    pub fn deletes_after_processing(&self, said: Option<bool>) -> bool {
+        matches!(self.owner, MailboxOwner::Queue | MailboxOwner::Forward) && said.unwrap_or(self.deletes)
+    }
 }
 
 /// The organization's "process email only for approved" switches.
@@ -182,6 +199,8 @@ mod tests {
             profile_active: Some(true),
             floor: None,
             sends: true,
+            queue: None,
+            deletes: false,
         }
     }
 
@@ -221,5 +240,17 @@ mod tests {
             refused(Mailbox { owner: MailboxOwner::Forward, ..mailbox() }),
             Some(Ineligible::ForwardMailbox)
         );
+    }
+
+    #[test]
+    fn s2_10_only_the_mail_of_queues_and_forward_mailboxes_is_deleted_after_processing() {
+        let deletes =
+            |owner, deletes, said| Mailbox { owner, deletes, ..mailbox() }.deletes_after_processing(said);
+        assert!(deletes(MailboxOwner::Queue, true, None) && deletes(MailboxOwner::Forward, true, None));
+        assert!(!deletes(MailboxOwner::User, true, None) && !deletes(MailboxOwner::User, true, Some(true)));
+        assert!(
+            !deletes(MailboxOwner::Queue, false, None) && !deletes(MailboxOwner::Queue, true, Some(false))
+        );
+        assert!(deletes(MailboxOwner::Queue, false, Some(true)));
     }
 }

@@ -33,6 +33,10 @@ uuid_id!(
     MailboxId
 );
 uuid_id!(
+    /// A queue of the organization (`queueid`).
+    QueueId
+);
+uuid_id!(
     /// A record of the organization: an email's `activityid`, say.
     RecordId
 );

@@ -13,6 +13,7 @@
 //! | What did the organization answer, in words? | [`verdict`] |
 //! | Which road does an attachment take? | [`attachment`] |
 //! | What was concluded about a message? | [`decision`] |
+//! | Which options does the organization set, and who obeys them? | [`options`] |
 //! | What becomes of an email that waits to be sent? | [`outgoing`] |
 //! | When is something tried again? | [`retry`] |
 //! | What is wrong, and who must do what? | [`trouble`] |
@@ -25,6 +26,7 @@ pub mod eligibility;
 pub mod ids;
 pub mod lane;
 pub mod message;
+pub mod options;
 pub mod outgoing;
 pub mod retry;
 pub mod rules;

@@ -163,6 +163,9 @@ pub struct MessageHeader {
     /// Whether a mail rule forwarded it by itself (`PidTagAutoForwarded`).
     #[serde(default)]
     pub auto_forwarded: bool,
+    /// Whether it is protected by rights management (IRM; content class `rpmsg.message`).
+    #[serde(default)]
+    pub rights_protected: bool,
     /// Whether it is an unsent draft.
     pub is_draft: bool,
     /// Graph's conversation id: messages that share it belong to one thread. May be empty.
@@ -217,6 +220,7 @@ pub(crate) mod tests {
             importance: Importance::Normal,
             sensitivity: Sensitivity::Normal,
             auto_forwarded: false,
+            rights_protected: false,
             is_draft: false,
             conversation: "c1".into(),
             conversation_index: "AQHb".into(),

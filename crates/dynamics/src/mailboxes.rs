@@ -4,7 +4,7 @@ use hybridge_core::{
     address::Address,
     candidate::effective_floor,
     eligibility::{Approval, IncomingMethod, Mailbox, MailboxOwner},
-    ids::MailboxId,
+    ids::{MailboxId, QueueId},
 };
 use hybridge_odata::{Call, query::Query};
 use jiff::Timestamp;
@@ -24,8 +24,11 @@ struct WireMailbox {
     emailrouteraccessapproval: Option<i32>,
     processemailreceivedafter: Option<Timestamp>,
     isforwardmailbox: Option<bool>,
+    processanddeleteemails: Option<bool>,
     #[serde(rename = "_emailserverprofile_value")]
     profile: Option<Uuid>,
+    #[serde(rename = "_regardingobjectid_value")]
+    owner: Option<Uuid>,
     #[serde(rename = "_regardingobjectid_value@Microsoft.Dynamics.CRM.lookuplogicalname")]
     owner_kind: Option<String>,
 }
@@ -57,7 +60,7 @@ impl Dynamics {
                     .option(
                         "$select",
                         "mailboxid,name,emailaddress,statecode,incomingemaildeliverymethod,outgoingemaildeliverymethod,emailrouteraccessapproval,\
-                         processemailreceivedafter,isforwardmailbox,_emailserverprofile_value,_regardingobjectid_value",
+                         processemailreceivedafter,isforwardmailbox,processanddeleteemails,_emailserverprofile_value,_regardingobjectid_value",
                     )
                     .build(),
                 "mailbox",
@@ -117,6 +120,8 @@ fn mailbox(row: WireMailbox, profiles: &BTreeMap<Uuid, WireProfile>) -> Mailbox 
         },
         profile_active: profile.map(|profile| profile.statecode.unwrap_or(0) == 0),
         sends: row.outgoingemaildeliverymethod == Some(2),
+        queue: row.owner.filter(|_| row.owner_kind.as_deref() == Some("queue")).map(QueueId),
+        deletes: row.processanddeleteemails == Some(true),
         floor: effective_floor(
             profile.and_then(|profile| profile.processemailsreceivedafter),
             row.processemailreceivedafter,

@@ -1,14 +1,15 @@
+use std::collections::BTreeMap;
+
 use hybridge_core::{
-    attachment::AttachmentRules,
-    eligibility::ApprovalRules,
     ids::{OrganizationId, RecordId},
+    options::Live,
 };
-use hybridge_odata::{Call, Error, Target, http::Method, query::Query};
+use hybridge_odata::{Call, Error, Target, http::Method};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
-use crate::{Dynamics, Result};
+use crate::{Dynamics, Result, orgdborg};
 
 /// Who processes the organization's email (`emailconnectionchannel`, dynamics.md 6.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Channel {
     EmailRouter,
 }
 
-/// The organization's settings that incoming email depends on.
+/// The organization's settings that email depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationSettings {
     /// Its id.
@@ -28,10 +29,8 @@ pub struct OrganizationSettings {
     pub name: String,
     /// Who processes its email.
     pub channel: Channel,
-    /// Whether only approved mailboxes are processed.
-    pub approval: ApprovalRules,
-    /// Which attachments it takes.
-    pub attachments: AttachmentRules,
+    /// Every option as it is set; what is set to nothing is absent.
+    pub live: Live,
 }
 
 /// The signed-in user.
@@ -42,17 +41,6 @@ pub struct WhoAmI {
     pub user_id: Uuid,
     /// The organization.
     pub organization_id: Uuid,
-}
-
-#[derive(Deserialize)]
-struct WireOrganization {
-    organizationid: Uuid,
-    name: Option<String>,
-    emailconnectionchannel: Option<i32>,
-    requireapprovalforuseremail: Option<bool>,
-    requireapprovalforqueueemail: Option<bool>,
-    maxuploadfilesize: Option<u64>,
-    blockedattachments: Option<String>,
 }
 
 impl Dynamics {
@@ -89,44 +77,69 @@ impl Dynamics {
     }
 
     /// The organization's settings, live.
+    ///
+    /// The row is read whole: builds differ in their columns, and one that is named but not there fails the request.
     pub async fn settings(&self) -> Result<OrganizationSettings> {
-        let query = Query::on("organizations")
-            .option(
-                "$select",
-                "organizationid,name,emailconnectionchannel,requireapprovalforuseremail,\
-                 requireapprovalforqueueemail,maxuploadfilesize,blockedattachments",
-            )
-            .build();
-        let page = self.web_api.send(Call::get(query)).await?.page("organization")?;
-        let row = page.entries::<WireOrganization>("organization")?.into_iter().next().ok_or_else(|| {
-            Error::Unreadable {
-                what: "organization",
-                detail: "the service account sees no organization row".into(),
-            }
-        })?;
-        Ok(OrganizationSettings {
-            id: OrganizationId(row.organizationid),
-            name: row.name.unwrap_or_default(),
-            channel: if row.emailconnectionchannel == Some(1) {
-                Channel::EmailRouter
-            } else {
-                Channel::ServerSideSynchronization
-            },
-            approval: ApprovalRules {
-                users: row.requireapprovalforuseremail.unwrap_or(true),
-                queues: row.requireapprovalforqueueemail.unwrap_or(true),
-            },
-            attachments: AttachmentRules::new(
-                row.maxuploadfilesize
-                    .filter(|size| *size > 0)
-                    .unwrap_or(AttachmentRules::default().largest_bytes),
-                &row.blockedattachments.unwrap_or_default(),
-            ),
-        })
+        let page = self.web_api.send(Call::get("organizations")).await?.page("organization")?;
+        let unreadable = |detail: &str| Error::Unreadable { what: "organization", detail: detail.to_owned() };
+        let row = page
+            .entries::<Map<String, Json>>("organization")?
+            .into_iter()
+            .next()
+            .ok_or_else(|| unreadable("the service account sees no organization row"))?;
+        read(&row).ok_or_else(|| unreadable("its row has no organizationid"))
     }
+}
+
+fn read(row: &Map<String, Json>) -> Option<OrganizationSettings> {
+    let mut columns: BTreeMap<String, String> = row
+        .iter()
+        .filter_map(|(name, value)| {
+            let text = match value {
+                Json::Bool(on) => on.to_string(),
+                Json::Number(number) => number.to_string(),
+                Json::String(text) => text.clone(),
+                _ => return None,
+            };
+            Some((name.clone(), text))
+        })
+        .collect();
+    let settings = columns.remove("orgdborgsettings").map(|xml| orgdborg::settings(&xml)).unwrap_or_default();
+    Some(OrganizationSettings {
+        id: OrganizationId(columns.get("organizationid")?.parse().ok()?),
+        name: columns.get("name").cloned().unwrap_or_default(),
+        channel: if columns.get("emailconnectionchannel").is_some_and(|channel| channel == "1") {
+            Channel::EmailRouter
+        } else {
+            Channel::ServerSideSynchronization
+        },
+        live: Live { columns, settings },
+    })
 }
 
 /// Reads `activityid` and its like.
 pub(crate) fn record(id: Uuid) -> RecordId {
     RecordId(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s1_3_columns_and_settings_are_read_as_they_are_set() {
+        let row = json!({
+            "organizationid": "5ad4f45d-0d4b-4a1f-8a37-0e4f1f9f7c01", "name": "Contoso", "emailconnectionchannel": 1,
+            "maxuploadfilesize": 5, "requireapprovalforuseremail": false, "blockedattachments": null,
+            "orgdborgsettings": "<OrgSettings><TrackCategorizedItems>true</TrackCategorizedItems></OrgSettings>",
+        });
+        let settings = read(row.as_object().unwrap()).unwrap();
+        assert_eq!((settings.channel, settings.name.as_str()), (Channel::EmailRouter, "Contoso"));
+        let Live { columns, settings } = settings.live;
+        assert_eq!(columns["maxuploadfilesize"], "5");
+        assert_eq!(columns["requireapprovalforuseremail"], "false");
+        assert!(!columns.contains_key("blockedattachments") && !columns.contains_key("orgdborgsettings"));
+        assert_eq!(settings["TrackCategorizedItems"], "true");
+        assert!(read(&Map::new()).is_none());
+    }
 }

@@ -10,6 +10,7 @@ use hybridge_core::{
     eligibility::Mailbox,
     ids::{MailboxId, TenantId},
     lane::{LaneId, LaneKind},
+    options::{Options as OrganizationOptions, Overrides},
     retry::lane_pause,
     rules::Rules,
     trouble::{Class, Trouble},
@@ -48,6 +49,8 @@ pub struct Options {
     pub notification_url: Option<String>,
     /// The administrator's rules.
     pub rules: Rules,
+    /// What the configuration says instead of the organization.
+    pub overrides: Overrides,
 }
 
 impl Default for Options {
@@ -62,6 +65,7 @@ impl Default for Options {
             memory_bytes: 256 << 20,
             notification_url: None,
             rules: Rules::default(),
+            overrides: Overrides::default(),
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct Engine {
     pub(crate) attachment_rules: Mutex<Arc<AttachmentRules>>,
     /// All mailboxes, as they were last read.
     mailboxes: Mutex<Arc<BTreeMap<MailboxId, MailboxRow>>>,
+    /// The organization's options, with what is overridden.
+    pub(crate) organization_options: Mutex<Arc<OrganizationOptions>>,
     /// When the mailboxes sent lately.
     sent: Mutex<BTreeMap<MailboxId, VecDeque<Timestamp>>>,
 }
@@ -139,6 +145,7 @@ impl Engine {
             subscriptions: Mutex::default(),
             attachment_rules: Mutex::default(),
             mailboxes: Mutex::default(),
+            organization_options: Mutex::default(),
             sent: Mutex::default(),
         }
     }
@@ -309,6 +316,11 @@ impl Engine {
 
     pub(crate) fn know_mailboxes(&self, mailboxes: BTreeMap<MailboxId, MailboxRow>) {
         *self.mailboxes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(mailboxes);
+    }
+
+    /// The organization's options as they were last read, with what is overridden.
+    pub fn organization_options(&self) -> Arc<OrganizationOptions> {
+        self.organization_options.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn attachment_rules(&self) -> Arc<AttachmentRules> {

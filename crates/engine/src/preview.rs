@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use hybridge_core::{
-    candidate::{NotACandidate, judge},
+    candidate::NotACandidate,
     eligibility::Mailbox,
     lane::{LaneId, LaneKind},
     message::MessageHeader,
@@ -115,7 +115,7 @@ impl Engine {
         let mut previews = Vec::new();
         let mut asked = Vec::new();
         for header in headers {
-            match (judge(&header, address, mailbox.floor), self.forbids(mailbox, &header)) {
+            match (self.judge(&header, address, mailbox.floor), self.forbids(mailbox, &header)) {
                 (Ok(()), None) => asked.push(header),
                 (Ok(()), Some(ruling)) => previews.push(Preview { header, would_be: WouldBe::Ruled(ruling) }),
                 (Err(reason), _) => previews.push(Preview { header, would_be: WouldBe::Skipped(reason) }),

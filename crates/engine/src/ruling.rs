@@ -1,16 +1,33 @@
-//! Where the administrator's rules enter: before the organization is asked, in the question, and after the answer.
+//! Where the organization's options and the administrator's rules enter: before the organization is asked, in the question, and after the answer.
 
 use hybridge_core::{
+    address::Address,
+    candidate::{NotACandidate, judge},
     eligibility::Mailbox,
     message::{InternetMessageId, MessageHeader},
     rules::Ruling,
     verdict::ReasonCode,
 };
 use hybridge_dynamics::Envelope;
+use jiff::Timestamp;
 
 use crate::engine::Engine;
 
 impl Engine {
+    /// Whether a message is put before the organization at all.
+    pub(crate) fn judge(
+        &self,
+        header: &MessageHeader,
+        own_address: &Address,
+        floor: Option<Timestamp>,
+    ) -> Result<(), NotACandidate> {
+        judge(header, own_address, floor)?;
+        if header.rights_protected && self.organization_options().restricts_irm() {
+            return Err(NotACandidate::RightsProtected);
+        }
+        Ok(())
+    }
+
     /// The rule that keeps a message out before anybody is asked about it.
     pub(crate) fn forbids(&self, mailbox: &Mailbox, header: &MessageHeader) -> Option<Ruling> {
         self.options.rules.forbids(header, mailbox.into())

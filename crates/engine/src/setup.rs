@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError};
 use hybridge_core::{
     eligibility::{Mailbox, judge, judge_outgoing},
     lane::{LaneId, LaneKind},
+    options::Options,
     trouble::{Class, Trouble},
 };
 use hybridge_dynamics::{Channel, OrganizationSettings};
@@ -18,6 +19,8 @@ use crate::{engine::Engine, error::Error};
 pub struct Setup {
     /// Its settings.
     pub settings: OrganizationSettings,
+    /// Its options, with what the configuration overrides.
+    pub options: Options,
     /// The mailboxes that take part.
     pub eligible: Vec<Mailbox>,
     /// Mailboxes that take no part, with the reason.
@@ -36,12 +39,18 @@ pub enum Readiness {
 }
 
 impl Setup {
-    fn of(settings: OrganizationSettings, rows: Vec<MailboxRow>) -> Self {
+    fn of(settings: OrganizationSettings, options: Options, rows: Vec<MailboxRow>) -> Self {
         let senders = rows.iter().filter(|row| row.does_not_send.is_none());
         let senders = senders.map(|row| row.mailbox.clone()).collect();
         let (taking_part, others): (Vec<MailboxRow>, Vec<MailboxRow>) =
             rows.into_iter().partition(|row| row.ineligible.is_none());
-        Self { settings, eligible: taking_part.into_iter().map(|row| row.mailbox).collect(), others, senders }
+        Self {
+            settings,
+            options,
+            eligible: taking_part.into_iter().map(|row| row.mailbox).collect(),
+            others,
+            senders,
+        }
     }
 
     /// The lanes that have work, with their mailboxes.
@@ -78,14 +87,15 @@ impl Engine {
     /// # Errors
     /// When the organization can't be asked, the store fails, or it belongs to another organization.
     pub async fn set_up(&self) -> Result<Setup, Error> {
-        let (settings, rows) = self.read_organization().await?;
+        let (settings, options, rows) = self.read_organization().await?;
         self.store.bind(&Installation { organization: settings.id, tenant: self.tenant }).await?;
         *self.attachment_rules.lock().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(settings.attachments.clone());
+            Arc::new(options.attachments());
+        *self.organization_options.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(options.clone());
         self.know_mailboxes(rows.iter().map(|row| (row.mailbox.id, row.clone())).collect());
         self.store.put_mailboxes(&rows).await?;
         self.load_subscriptions().await?;
-        Ok(Setup::of(settings, rows))
+        Ok(Setup::of(settings, options, rows))
     }
 
     /// Reads settings and mailboxes and stores nothing.
@@ -93,24 +103,26 @@ impl Engine {
     /// # Errors
     /// When the organization can't be asked.
     pub async fn survey(&self) -> Result<Setup, Error> {
-        let (settings, rows) = self.read_organization().await?;
-        Ok(Setup::of(settings, rows))
+        let (settings, options, rows) = self.read_organization().await?;
+        Ok(Setup::of(settings, options, rows))
     }
 
-    async fn read_organization(&self) -> Result<(OrganizationSettings, Vec<MailboxRow>), Error> {
+    async fn read_organization(&self) -> Result<(OrganizationSettings, Options, Vec<MailboxRow>), Error> {
         let failed = |error| Error::Organization(hybridge_dynamics::trouble(&error));
         let settings = self.dynamics.settings().await.map_err(failed)?;
+        let options = Options::resolve(&settings.live, &self.options.overrides);
+        let approval = options.approval();
         let mailboxes = self.dynamics.mailboxes().await.map_err(failed)?;
         let read = self.clock.now();
         let rows = mailboxes
             .into_iter()
             .map(|mailbox| {
-                let ineligible = judge(&mailbox, settings.approval).err();
-                let does_not_send = judge_outgoing(&mailbox, settings.approval).err();
+                let ineligible = judge(&mailbox, approval).err();
+                let does_not_send = judge_outgoing(&mailbox, approval).err();
                 MailboxRow { mailbox, ineligible, does_not_send, read }
             })
             .collect();
-        Ok((settings, rows))
+        Ok((settings, options, rows))
     }
 
     /// Stores which road the email messages take, once that is known, so that it is probed only once.

@@ -71,6 +71,18 @@ impl Graph {
         self.service.send(call.counted_against(user.as_str())).await.map(drop)
     }
 
+    /// Moves a message to a folder, by its id or well-known name; with immutable ids it keeps its own.
+    ///
+    /// # Errors
+    /// When the application may not write into the mailbox, or the message or folder is gone.
+    pub async fn move_message(&self, user: &UserRef, id: &str, folder: &str) -> Result<()> {
+        let path = format!("{}/messages/{}/move", user.path(), segment(id));
+        let call = Call::post(path)
+            .header("prefer", "IdType=\"ImmutableId\"")
+            .json(&json!({ "destinationId": folder }))?;
+        self.service.send(call.counted_against(user.as_str())).await.map(drop)
+    }
+
     /// Reads a folder by id or well-known name. The cheapest proof that the app may read a mailbox.
     pub async fn folder(&self, user: &UserRef, folder: &str) -> Result<MailFolder> {
         let path = format!("{}/mailFolders/{folder}", user.path());

@@ -22,9 +22,13 @@ const SENSITIVITY: &str = "Integer 0x36";
 /// `PidTagAutoForwarded`: a mail rule forwarded it.
 const AUTO_FORWARDED: &str = "Boolean 0x5";
 
+/// The header field `Content-Class`: `rpmsg.message` where rights management protects the message ([MS-OXORMMS] 2.1.1).
+const CONTENT_CLASS: &str = "String {00020386-0000-0000-C000-000000000046} Name content-class";
+
 /// What a header needs beside its properties, for `$expand`.
 pub(crate) const HEADER_EXPANSION: &str = "singleValueExtendedProperties($filter=id eq 'String 0x1042' \
-     or id eq 'Integer 0x36' or id eq 'Boolean 0x5')";
+     or id eq 'Integer 0x36' or id eq 'Boolean 0x5' \
+     or id eq 'String {00020386-0000-0000-C000-000000000046} Name content-class')";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,7 +112,8 @@ impl WireProperty {
             let (kind, number) = id.split_once(" 0x").or_else(|| id.split_once(" 0X"))?;
             Some((kind.to_ascii_lowercase(), u32::from_str_radix(number, 16).ok()?))
         };
-        tag(&self.id).is_some_and(|found| tag(id).is_some_and(|wanted| found == wanted))
+        self.id.eq_ignore_ascii_case(id)
+            || tag(&self.id).is_some_and(|found| tag(id).is_some_and(|wanted| found == wanted))
     }
 }
 
@@ -126,6 +131,8 @@ impl WireMessage {
         let in_reply_to = self.property(IN_REPLY_TO).to_owned();
         let sensitivity = self.property(SENSITIVITY).parse().map(Sensitivity::from_code).unwrap_or_default();
         let auto_forwarded = self.property(AUTO_FORWARDED).eq_ignore_ascii_case("true");
+        let rights_protected =
+            self.property(CONTENT_CLASS).trim().to_ascii_lowercase().starts_with("rpmsg.message");
         Ok(MessageHeader {
             id: ItemId(self.id),
             message_id: self.internet_message_id.as_deref().and_then(InternetMessageId::new),
@@ -144,6 +151,7 @@ impl WireMessage {
             },
             sensitivity,
             auto_forwarded,
+            rights_protected,
             is_draft: self.is_draft.unwrap_or(false),
             conversation: self.conversation_id.unwrap_or_default(),
             conversation_index: self.conversation_index.unwrap_or_default(),

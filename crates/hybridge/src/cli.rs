@@ -60,6 +60,12 @@ pub(crate) enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// The organization's options as they count: value, source, what each does and who obeys it.
+    Options {
+        /// Those with their default as well.
+        #[arg(long)]
+        all: bool,
+    },
     /// The administrator's rules: list them, and try them on a message.
     Rules {
         #[command(subcommand)]

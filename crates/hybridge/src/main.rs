@@ -49,6 +49,7 @@ fn run(cli: Cli, output: Output) -> error::Result<Exit> {
         Command::Explain { what } => runtime.block_on(commands::explain::explain(config, &what, output)),
         Command::Connect(args) => runtime.block_on(commands::connect::connect(config, &args, output)),
         Command::Status { all } => runtime.block_on(commands::status::status(config, all, output)),
+        Command::Options { all } => runtime.block_on(commands::options::options(config, all, output)),
         Command::Rules { command } => runtime.block_on(commands::rules::rules(config, &command, output)),
         Command::Certificate { command } => {
             runtime.block_on(commands::certificate::certificate(config, &command, output))

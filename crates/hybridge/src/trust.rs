@@ -80,6 +80,7 @@ pub(crate) fn with_bundles(config: &Config, file: PathBuf, changes: Changes) -> 
             account: config.organization.user.clone(),
             credential,
             permissions: config.connect.permissions.clone(),
+            overrides: config.overrides.clone(),
             tasks,
             notification_url: config.console.notification_url.clone(),
             native: native::native(config, &ground, &bundles)?,

@@ -170,6 +170,7 @@ pub(crate) async fn engine(
             request_bytes: config.organization.largest_request_mb << 20,
             notification_url: config.console.notification_url.as_ref().map(Url::to_string),
             rules: config.rules.clone(),
+            overrides: config.overrides.clone(),
             ..Options::default()
         },
         observer,

@@ -220,6 +220,88 @@ fn rules_of_the_administrator_keep_mail_out_and_say_so() {
 }
 
 #[test]
+fn s2_9_s2_10_options_of_the_organization_are_obeyed_and_can_be_overridden() {
+    // The sixth mailbox is a queue's.
+    let sandbox = Sandbox::with("options", 6, 30);
+    let control = Control::of(&sandbox);
+    let configuration = configured(&sandbox);
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    let (sender, queue) = (control.known_sender(), sandbox.address(5));
+    let everyone: Vec<&str> = (0..5).map(|number| sandbox.address(number)).collect();
+    let arrive = |subject: &str, header: &str, mailbox: &str| {
+        let message = format!(
+            "From: {sender}\r\nTo: {}\r\nSubject: {subject}\r\nMessage-ID: <{subject}@x>\r\n{header}\r\nHello\r\n",
+            everyone.join(", ")
+        );
+        control.import(mailbox, message.into_bytes());
+    };
+    let items = || control.get("queue-items")["items"].as_array().unwrap().len();
+    let outcome = |subject: &str| {
+        let told = explained(&configuration, &format!("<{subject}@x>"));
+        told[0]["decision"]["outcome"]["outcome"].as_str().unwrap().to_owned()
+    };
+    let before = items();
+
+    // As the organization has it: no item for a queue that is on neither To nor Cc, and protected mail is tracked.
+    arrive("Unasked", "", queue);
+    arrive("Protected", "Content-Class: rpmsg.message\r\n", queue);
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    assert_eq!([outcome("Unasked"), outcome("Protected")], ["promoted", "promoted"]);
+    assert_eq!(items(), before, "nobody asked for an item");
+
+    // Overridden, visibly.
+    let mut text = std::fs::read_to_string(&configuration).unwrap();
+    text.push_str(
+        "\n[options]\nCreateQueueItemForSynchronizingMailbox = true\n\
+         SSSCreateAdditionalQueueItemsForAlreadyTrackedEmail = true\nRestrictIRMEmailItems = true\n",
+    );
+    std::fs::write(&configuration, &text).unwrap();
+    arrive("Wanted", "", queue);
+    arrive("Secret", "Content-Class: rpmsg.message\r\n", queue);
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    assert_eq!([outcome("Wanted"), outcome("Secret")], ["promoted", "skipped"]);
+    assert_eq!(items(), before + 1, "one for the message that was wanted");
+    // A copy that another mailbox has made a record of.
+    arrive("Shared", "", everyone[1]);
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    arrive("Shared", "", queue);
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    assert_eq!(items(), before + 2, "{:#?}", explained(&configuration, "<Shared@x>"));
+    let shown = run(&configuration, &["options"]).stdout;
+    assert!(shown.contains("overridden in [options]"), "{shown}");
+    let status = run(&configuration, &["status"]).stdout;
+    assert!(
+        status.contains("Overridden in [options]: CreateQueueItemForSynchronizingMailbox = true"),
+        "{status}"
+    );
+
+    // What is a record leaves the queue's mailbox where that is asked for; what is none, and users' mail, stays.
+    let deletes = json!({ "processanddeleteemails": true });
+    control.put("organization", &json!({ "mailboxes": { queue: deletes, everyone[1]: deletes } }));
+    arrive("Done", "", queue);
+    arrive("Kept", "", everyone[1]);
+    arrive("Sealed", "Content-Class: rpmsg.message\r\n", queue);
+    assert_eq!(run(&configuration, &["sync", "--once"]).code, 0);
+    let left: Vec<String> = control
+        .inbox()
+        .iter()
+        .map(|message| message["messageId"].as_str().unwrap_or_default().to_owned())
+        .filter(|id| ["<Done@x>", "<Kept@x>", "<Sealed@x>"].contains(&id.as_str()))
+        .collect();
+    assert_eq!(outcome("Done"), "promoted");
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(!left.contains(&"<Done@x>".to_owned()), "{left:?}");
+
+    let wrong = text.replace("RestrictIRMEmailItems = true", "AutoCreateContactOnPromote = false");
+    std::fs::write(&configuration, wrong).unwrap();
+    let refused = run(&configuration, &["options"]);
+    assert!(
+        refused.code == 6 && refused.stderr.contains("the organization decides it by itself"),
+        "{refused:#?}"
+    );
+}
+
+#[test]
 fn two_programs_do_not_work_on_one_database() {
     let sandbox = Sandbox::start("two");
     let configuration = configured(&sandbox);

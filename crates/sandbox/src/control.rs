@@ -7,6 +7,7 @@
 //! | `DELETE /faults` | forget all such rules |
 //! | `GET /mailboxes` | every message of every mailbox: the ground truth of the Exchange side |
 //! | `GET /emails` | every email record: the ground truth of the CRM side |
+//! | `GET /queue-items` | every item of every queue |
 //! | `GET /requests` | how often each side was asked |
 //! | `POST /mail` | a mail is sent: `{"from","to":[…],"cc":[…],"subject","text","messageId","inReplyTo"}` |
 //! | `POST /outbox` | a user of the organization writes: `{"from":"anna@…","to":"kim@…","subject","text","answers","notBefore","times"}` (`to` a contact; `answers` the id of a record); the ids of the records |
@@ -69,6 +70,7 @@ fn route(sandbox: &Sandbox, call: &Call) -> Answer {
         }
         (&Method::GET, "/mailboxes") => Ok(mailboxes(sandbox)),
         (&Method::GET, "/emails") => Ok(emails(sandbox)),
+        (&Method::GET, "/queue-items") => Ok(json!({ "items": sandbox.organization().queue_items() })),
         (&Method::GET, "/requests") => {
             let graph = sandbox.graph().request_counts();
             let organization = sandbox.organization().request_counts();

@@ -16,7 +16,7 @@ use hybridge_dynamics::EmailRow;
 use hybridge_graph::UserRef;
 use hybridge_store::{Intent, Search};
 
-use super::{Incoming, fetching::Parcel};
+use super::{Incoming, afterwards::Record, fetching::Parcel};
 use crate::error::LaneError;
 
 /// A message that was handed over, and what follows when its record exists.
@@ -51,7 +51,7 @@ impl Incoming<'_> {
         if self.is_ours(row, &made.decision.item).await? {
             self.complete(user, made, row.id, true).await
         } else {
-            self.conclude(made.decision, Outcome::Duplicate { record: Some(row.id) });
+            self.was_there(user, made.decision, row.id).await;
             Ok(())
         }
     }
@@ -75,6 +75,14 @@ impl Incoming<'_> {
             Some(Ok(None)) | None => self.conclude(made.decision, Outcome::Duplicate { record: None }),
         }
         Ok(())
+    }
+
+    /// Another mailbox's copy is the record.
+    pub(super) async fn was_there(&mut self, user: &UserRef, mut decision: Decision, record: RecordId) {
+        match self.afterwards(user, &mut decision, record, Record::WasThere).await {
+            Ok(()) => self.conclude(decision, Outcome::Duplicate { record: Some(record) }),
+            Err(trouble) => self.set_aside_unsettled(decision, trouble),
+        }
     }
 
     /// Asks the organization for the records of messages, one answer each, in order.

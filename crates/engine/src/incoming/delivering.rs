@@ -19,7 +19,9 @@ use hybridge_net::Happened;
 use hybridge_odata::Error;
 use hybridge_store::Intent;
 
-use super::{Incoming, adopting::Made, fetching::Parcel, judging::Wanted, settling::may_be_for_one};
+use super::{
+    Incoming, adopting::Made, afterwards::Record, fetching::Parcel, judging::Wanted, settling::may_be_for_one,
+};
 use crate::error::LaneError;
 
 /// How many messages are read and handed over together.
@@ -203,6 +205,10 @@ impl Incoming<'_> {
         }
         if let Some(trouble) = waits {
             // The next run finds the record and adds what is missing.
+            self.set_aside_unsettled(decision, trouble);
+            return Ok(());
+        }
+        if let Err(trouble) = self.afterwards(user, &mut decision, record, Record::Made).await {
             self.set_aside_unsettled(decision, trouble);
             return Ok(());
         }

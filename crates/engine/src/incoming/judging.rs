@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hybridge_core::{
-    candidate::judge,
     decision::Outcome,
     ids::ItemId,
     message::InternetMessageId,
@@ -93,7 +92,7 @@ impl Incoming<'_> {
         let Some(own_address) = self.mailbox.address.clone() else { return Vec::new() };
         let mut rest = Vec::new();
         for candidate in candidates {
-            match judge(&candidate.header, &own_address, self.mailbox.floor) {
+            match self.engine.judge(&candidate.header, &own_address, self.mailbox.floor) {
                 Ok(()) => rest.push(candidate),
                 Err(reason) => self.conclude(candidate.decision, Outcome::Skipped { reason }),
             }
@@ -254,9 +253,8 @@ impl Incoming<'_> {
                     }
                     Err(trouble) => self.set_aside_unsettled(candidate.decision, trouble),
                 },
-                (Ok(row), _) => {
-                    self.conclude(candidate.decision, Outcome::Duplicate { record: row.map(|row| row.id) });
-                }
+                (Ok(Some(row)), None) => self.was_there(user, candidate.decision, row.id).await,
+                (Ok(None), _) => self.conclude(candidate.decision, Outcome::Duplicate { record: None }),
                 (Err(error), _) => {
                     self.set_aside_unsettled(candidate.decision, hybridge_dynamics::trouble(&error));
                 }

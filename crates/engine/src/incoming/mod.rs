@@ -5,9 +5,10 @@
 //! those, bodies and attachments are read ([`fetching`]), an intent is stored, the batch is delivered and
 //! its outcome settled ([`delivering`]); then decisions, links and the cursor are committed together.
 //! [`recovering`] finds out what became of a run that was killed in between; [`adopting`] tells whose a record
-//! is that is there already.
+//! is that is there already; [`afterwards`] does what follows when a message is a record.
 
 mod adopting;
+mod afterwards;
 mod candidate;
 mod delivering;
 mod fetching;

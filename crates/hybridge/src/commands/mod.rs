@@ -12,6 +12,7 @@ pub(crate) mod demo;
 pub(crate) mod explain;
 mod held;
 pub(crate) mod init;
+pub(crate) mod options;
 pub(crate) mod rotate;
 mod rotate_signing;
 pub(crate) mod rules;

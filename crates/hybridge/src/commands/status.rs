@@ -6,6 +6,7 @@ use hybridge_core::{
     decision::Outcome,
     eligibility::Ineligible,
     lane::{LaneId, LaneKind},
+    options::Overrides,
     trouble::Trouble,
 };
 use hybridge_engine::REFUSED_FACT;
@@ -23,7 +24,7 @@ use crate::{
 pub(crate) async fn status(config: &Path, all: bool, output: Output) -> Result<Exit> {
     let config = crate::config::load(config)?;
     let store = wiring::open_to_read(&config).await?;
-    let picture = Picture::take(store.as_ref()).await?;
+    let picture = Picture::take(store.as_ref(), &config.overrides).await?;
     output.json(&picture.json());
     for line in picture.lines(all) {
         output.line(line);
@@ -38,6 +39,8 @@ struct Picture {
     outgoing: Tally,
     mailboxes: Vec<Mailbox>,
     waits: Vec<Waits>,
+    /// What counts instead of the organization's options.
+    overridden: Vec<(&'static str, Value)>,
 }
 
 struct Mailbox {
@@ -115,7 +118,7 @@ impl Mailbox {
 }
 
 impl Picture {
-    async fn take(store: &dyn Store) -> Result<Self> {
+    async fn take(store: &dyn Store, overrides: &Overrides) -> Result<Self> {
         let lanes: BTreeMap<LaneId, Lane> =
             store.lanes().await?.into_iter().map(|lane| (lane.id, lane)).collect();
         let (mut incoming, mut outgoing) = (Tally::new(), Tally::new());
@@ -146,7 +149,15 @@ impl Picture {
         mailboxes
             .sort_by_key(|mailbox| (!mailbox.in_trouble(), mailbox.failed() == 0, !mailbox.takes_part()));
         let waits = if outgoing.contains_key("waiting") { waits(store).await? } else { Vec::new() };
-        Ok(Self { refused: store.fact(REFUSED_FACT).await?, incoming, outgoing, mailboxes, waits })
+        let overridden = overrides.iter().map(|(name, value)| (name, json!(value))).collect();
+        Ok(Self {
+            refused: store.fact(REFUSED_FACT).await?,
+            incoming,
+            outgoing,
+            mailboxes,
+            waits,
+            overridden,
+        })
     }
 
     fn json(&self) -> Value {
@@ -157,6 +168,7 @@ impl Picture {
             "waits_to_be_sent": self.waits.iter().map(|waits| json!({
                 "emails": waits.emails, "because": waits.what, "remedy": waits.remedy,
             })).collect::<Vec<_>>(),
+            "overridden": self.overridden.iter().map(|(name, value)| json!({ "option": name, "value": value })).collect::<Vec<_>>(),
             "mailboxes": self.mailboxes.iter().map(|mailbox| json!({
                 "id": mailbox.row.mailbox.id,
                 "name": mailbox.row.mailbox.name,
@@ -198,6 +210,11 @@ impl Picture {
             if !waits.remedy.is_empty() {
                 lines.push(format!("    What to do: {}", waits.remedy));
             }
+        }
+        if !self.overridden.is_empty() {
+            let overridden: Vec<String> =
+                self.overridden.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            lines.push(format!("Overridden in [options]: {} (`hybridge options`)", overridden.join(", ")));
         }
         let shown =
             self.mailboxes.iter().filter(|mailbox| all || mailbox.in_trouble() || mailbox.failed() > 0);

@@ -115,10 +115,10 @@ pub(crate) fn chosen(setup: Setup, wanted: &[String]) -> Result<Setup> {
             .help("`hybridge status --all` lists them."));
     }
     let meant = |mailbox: &Mailbox| wanted.iter().any(|text| is(mailbox, text));
-    let Setup { settings, mut eligible, others, mut senders } = setup;
+    let Setup { settings, options, mut eligible, others, mut senders } = setup;
     eligible.retain(meant);
     senders.retain(meant);
-    Ok(Setup { settings, eligible, others, senders })
+    Ok(Setup { settings, options, eligible, others, senders })
 }
 
 fn summary(reports: &[Report], output: Output) -> Exit {

@@ -1,5 +1,6 @@
-use std::{env, fs, path::Path};
+use std::{env, fs, ops::Range, path::Path};
 
+use hybridge_core::options::Overrides;
 use toml::{Table, Value};
 
 use super::{Config, SignInName, rules};
@@ -86,6 +87,14 @@ fn read(path: &Path, text: &str, environment: impl Fn(&str) -> Option<String>) -
         })?,
     };
     check(path, text, &config)?;
+    config.overrides = Overrides::new(config.options_as_written.clone()).map_err(|wrong| {
+        let failure = Failure::new(Exit::Configuration, format!("[options] {wrong}"))
+            .help("`hybridge options` lists all options, their values, and which can be overridden.");
+        match line_of(text, wrong.name()) {
+            Some(place) => failure.at(path, text, place),
+            None => failure,
+        }
+    })?;
     config.rules = config.rules_as_written.read().map_err(|wrong| {
         let failure = Failure::new(Exit::Configuration, format!("[rules] {}", wrong.unusable.what))
             .help(wrong.unusable.remedy.clone());
@@ -117,16 +126,21 @@ fn overlay(table: &mut Table, environment: impl Fn(&str) -> Option<String>) -> V
     overridden
 }
 
+/// The first line that begins with a key.
+fn line_of(text: &str, key: &str) -> Option<Range<usize>> {
+    let mut at = 0;
+    text.split_inclusive('\n').find_map(|line| {
+        let begin = at;
+        at += line.len();
+        line.trim_start().starts_with(key).then(|| begin..begin + line.trim_end().len())
+    })
+}
+
 fn check(path: &Path, text: &str, config: &Config) -> Result<()> {
     let wrong = |key: &str, message: String, help: &str| {
         let failure = Failure::new(Exit::Configuration, message).help(help);
-        let place = text.lines().scan(0, |at, line| {
-            let begin = *at;
-            *at += line.len() + 1;
-            Some((begin, line))
-        });
-        match place.into_iter().find(|(_, line)| line.trim_start().starts_with(key)) {
-            Some((begin, line)) => failure.at(path, text, begin..begin + line.len()),
+        match line_of(text, key) {
+            Some(place) => failure.at(path, text, place),
             None => failure,
         }
     };

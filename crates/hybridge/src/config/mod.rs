@@ -6,12 +6,16 @@ mod secret;
 mod template;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use hybridge_connect::{native::AdfsClient, servers::Duty};
-use hybridge_core::rules::Rules;
+use hybridge_core::{
+    options::{Overrides, Value},
+    rules::Rules,
+};
 use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
@@ -44,6 +48,11 @@ pub(crate) struct Config {
     pub(crate) native: Option<NativeConfig>,
     #[serde(default, rename = "rules")]
     rules_as_written: rules::RulesConfig,
+    #[serde(default, rename = "options")]
+    options_as_written: BTreeMap<String, Value>,
+    /// What counts instead of the organization's options.
+    #[serde(skip)]
+    pub(crate) overrides: Overrides,
     /// The administrator's rules.
     #[serde(skip)]
     pub(crate) rules: Rules,

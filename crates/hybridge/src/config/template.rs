@@ -183,6 +183,10 @@ fn connect(answers: &Answers, line: &mut impl FnMut(&str)) {
         line(&format!("exchange = {}", quoted(exchange)));
     }
     line("");
+    line("# What counts instead of an option of the organization: `hybridge options --all` lists them.");
+    line("# [options]");
+    line("# CreateQueueItemForSynchronizingMailbox = true");
+    line("");
     line(
         "# What must never be tracked, whatever the organization says: docs/rules.md. `hybridge rules test` tries it on a message.",
     );

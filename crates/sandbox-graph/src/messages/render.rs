@@ -217,6 +217,7 @@ fn of_header(content: &Content, key: &str) -> Option<String> {
             };
             Some(code.to_string())
         }
+        "string {00020386-0000-0000-c000-000000000046} Name content-class" => field("Content-Class"),
         "boolean 0x5" | "boolean 0x0005" => {
             let value = field("X-MS-Exchange-Organization-AutoForwarded")?;
             Some(value.eq_ignore_ascii_case("true").to_string())

@@ -53,6 +53,8 @@ pub(crate) fn mailbox(number: u128, name: &str) -> MailboxRow {
             profile_active: Some(true),
             floor: Some(at(-1)),
             sends: true,
+            queue: None,
+            deletes: false,
         },
         ineligible: None,
         does_not_send: None,

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use hybridge_core::options::{Options, Overrides};
 use hybridge_dynamics::MailboxSetup;
 use serde_json::{Map, Value, json};
 
@@ -44,7 +45,9 @@ impl Step for MailboxApproval {
     }
 
     async fn probe(&self, site: &Site) -> Result<Reading, Obstacle> {
-        let rules = site.organization_admin().settings().await.map_err(organization)?.approval;
+        let settings = site.organization_admin().settings().await.map_err(organization)?;
+        // Dynamics' own synchronization obeys the organization, whatever Hybridge is told.
+        let rules = Options::resolve(&settings.live, &Overrides::default()).approval();
         let mailboxes = mailbox_profile::chosen(site).await?;
         let (mut now, mut wanted) = (Map::new(), Map::new());
         for (address, mailbox) in &mailboxes {

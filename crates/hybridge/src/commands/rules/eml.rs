@@ -48,6 +48,7 @@ fn header(path: &Path, message: &Message<'_>) -> MessageHeader {
         importance: Importance::Normal,
         sensitivity: Sensitivity::from_header(text("Sensitivity")),
         auto_forwarded: text("X-MS-Exchange-Organization-AutoForwarded").eq_ignore_ascii_case("true"),
+        rights_protected: text("Content-Class").to_ascii_lowercase().starts_with("rpmsg.message"),
         is_draft: false,
         conversation: String::new(),
         conversation_index: String::new(),
